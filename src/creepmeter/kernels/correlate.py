@@ -1,0 +1,298 @@
+"""Integer search: normalised cross-correlation of every chip with every shift, masks inside the sums.
+
+For a shift (u, v) the two images are multiplied once; products are summed into square cells, and a chip is a sum of
+cells. The cost per shift is one multiplication per pixel, however large the chips and however much they overlap.
+
+With weights m (1 valid, 0 missing) of both images and n = sum m_a m_b over the chip, the correlation is::
+
+    rho(u, v) = [ S_ab - S_a S_b / n ] / sqrt( [S_aa - S_a^2 / n] [S_bb - S_b^2 / n] )
+
+where S_ab = sum m_a m_b a b and so on: a missing pixel of either image is left out of every sum.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.kernels._jit import jit, jit_parallel, prange
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+TILE = 16  # chips along the edge of a tile; fixed, so that results do not depend on blocks or threads
+UNDEFINED = np.float32(-2.0)  # correlation of a shift with too few common pixels or no texture
+MOMENTS = 6  # a b, n, a, a a, b, b b
+TEXTURE_EPS = 1e-6  # variance below this share of the mean square is rounding, not texture
+
+
+@jit
+def copy_tile(image: Floats, valid: Bools, top: int, left: int, out: Floats, mask: Floats) -> bool:
+    """Copy a window into `out` (mean removed, missing = 0) and `mask` (1 or 0); outside the image is missing.
+
+    Returns whether every pixel is valid.
+    """
+    rows, columns = image.shape
+    height, width = out.shape
+    total = 0.0
+    count = 0
+    for i in range(height):
+        y = top + i
+        for j in range(width):
+            x = left + j
+            inside = 0 <= y < rows and 0 <= x < columns and valid[y, x]
+            mask[i, j] = 1.0 if inside else 0.0
+            out[i, j] = image[y, x] if inside else 0.0
+            if inside:
+                total += image[y, x]
+                count += 1
+    mean = np.float32(total / max(count, 1))
+    for i in range(height):
+        for j in range(width):
+            out[i, j] = (out[i, j] - mean) * mask[i, j]
+    return count == height * width
+
+
+@jit
+def box_sums(values: Floats, size: int, squared: bool) -> Doubles:
+    """Return sums over every `size` x `size` window by running sums in float64, shape reduced by size - 1."""
+    height, width = values.shape
+    out = np.empty((height - size + 1, width - size + 1))
+    column = np.zeros(width)
+    for i in range(height):
+        for j in range(width):
+            value = np.float64(values[i, j])
+            column[j] += value * value if squared else value
+            if i >= size:
+                old = np.float64(values[i - size, j])
+                column[j] -= old * old if squared else old
+        if i >= size - 1:
+            run = 0.0
+            for j in range(width):
+                run += column[j]
+                if j >= size:
+                    run -= column[j - size]
+                if j >= size - 1:
+                    out[i - size + 1, j - size + 1] = run
+    return out
+
+
+@jit
+def cell_products(a: Floats, b: Floats, top: int, left: int, cell: int, line: Floats, out: Floats) -> None:
+    """Sum a(y, x) b(y + top, x + left) over cells of `cell` pixels into `out`."""
+    cell_rows, cell_columns = out.shape
+    width = cell_columns * cell
+    for row in range(cell_rows):
+        line[:width] = 0.0
+        for k in range(cell):
+            y = row * cell + k
+            first = a[y, :width]
+            second = b[y + top, left : left + width]
+            for x in range(width):
+                line[x] += first[x] * second[x]
+        for column in range(cell_columns):
+            total = np.float32(0.0)
+            for k in range(cell):
+                total += line[column * cell + k]
+            out[row, column] = total
+
+
+@jit
+def chip_sum(cells: Floats, row: int, column: int, count: int) -> float:
+    """Sum `count` x `count` cells from (row, column) in float64."""
+    total = 0.0
+    for i in range(row, row + count):
+        for j in range(column, column + count):
+            total += cells[i, j]
+    return total
+
+
+@jit
+def correlation(ab: float, n: float, a: float, aa: float, b: float, bb: float) -> np.float32:
+    """Return the correlation from the six sums; UNDEFINED without texture."""
+    spread_a = aa - a * a / n
+    spread_b = bb - b * b / n
+    if spread_a <= TEXTURE_EPS * aa or spread_b <= TEXTURE_EPS * bb or spread_a <= 0.0 or spread_b <= 0.0:
+        return UNDEFINED
+    return np.float32((ab - a * b / n) / np.sqrt(spread_a * spread_b))
+
+
+@jit
+def _tile_full(a: Floats, b: Floats, chip: int, step: int, cell: int, search: int, out: Floats) -> None:
+    """Correlate a tile without missing pixels: window sums once, one product per pixel and shift."""
+    nodes_y, nodes_x, shifts, _ = out.shape
+    count = chip // cell
+    stride = step // cell
+    n = float(chip * chip)
+    sum_a, sum_aa = box_sums(a, chip, False), box_sums(a, chip, True)
+    sum_b, sum_bb = box_sums(b, chip, False), box_sums(b, chip, True)
+    cells = np.empty((a.shape[0] // cell, a.shape[1] // cell), np.float32)
+    line = np.empty(cells.shape[1] * cell, np.float32)
+    for u in range(shifts):
+        for v in range(shifts):
+            cell_products(a, b, u, v, cell, line, cells)
+            for i in range(nodes_y):
+                y = i * step
+                for j in range(nodes_x):
+                    x = j * step
+                    out[i, j, u, v] = correlation(
+                        chip_sum(cells, i * stride, j * stride, count),
+                        n, sum_a[y, x], sum_aa[y, x], sum_b[y + u, x + v], sum_bb[y + u, x + v],
+                    )  # fmt: skip
+
+
+@jit
+def _tile_masked(
+    a: Floats, mask_a: Floats, b: Floats, mask_b: Floats, chip: int, step: int, cell: int, least: float, out: Floats
+) -> None:
+    """Correlate a tile with missing pixels: six products per pixel and shift."""
+    nodes_y, nodes_x, shifts, _ = out.shape
+    count = chip // cell
+    stride = step // cell
+    squared_a, squared_b = a * a, b * b
+    cells = np.empty((MOMENTS, a.shape[0] // cell, a.shape[1] // cell), np.float32)
+    line = np.empty(cells.shape[2] * cell, np.float32)
+    sums = np.empty(MOMENTS)
+    for u in range(shifts):
+        for v in range(shifts):
+            cell_products(a, b, u, v, cell, line, cells[0])
+            cell_products(mask_a, mask_b, u, v, cell, line, cells[1])
+            cell_products(a, mask_b, u, v, cell, line, cells[2])
+            cell_products(squared_a, mask_b, u, v, cell, line, cells[3])
+            cell_products(mask_a, b, u, v, cell, line, cells[4])
+            cell_products(mask_a, squared_b, u, v, cell, line, cells[5])
+            for i in range(nodes_y):
+                for j in range(nodes_x):
+                    for k in range(MOMENTS):
+                        sums[k] = chip_sum(cells[k], i * stride, j * stride, count)
+                    if sums[1] < least:
+                        out[i, j, u, v] = UNDEFINED
+                    else:
+                        out[i, j, u, v] = correlation(sums[0], sums[1], sums[2], sums[3], sums[4], sums[5])
+
+
+@jit
+def find_peak(surface: Floats, found: Doubles) -> None:
+    """Write (row shift index, column shift index, peak, second peak) of one correlation surface into `found`.
+
+    The second peak is the highest other local maximum, UNDEFINED if there is none. Without any defined value the
+    peak is UNDEFINED.
+    """
+    shifts = surface.shape[0]
+    best = UNDEFINED
+    top = left = 0
+    for u in range(shifts):
+        for v in range(shifts):
+            if surface[u, v] > best:
+                best = surface[u, v]
+                top, left = u, v
+    second = UNDEFINED
+    for u in range(1, shifts - 1):
+        for v in range(1, shifts - 1):
+            value = surface[u, v]
+            if value > second and (abs(u - top) > 1 or abs(v - left) > 1) and _is_local_peak(surface, u, v):
+                second = value
+    found[0], found[1], found[2], found[3] = top, left, best, second
+
+
+@jit
+def _is_local_peak(surface: Floats, u: int, v: int) -> bool:
+    value = surface[u, v]
+    for i in range(u - 1, u + 2):
+        for j in range(v - 1, v + 2):
+            if surface[i, j] > value:
+                return False
+    return True
+
+
+@jit
+def parabola(before: float, here: float, after: float) -> float:
+    """Return the place of the peak between three samples, -0.5 to 0.5."""
+    bend = before - 2.0 * here + after
+    if bend >= 0.0:
+        return 0.0
+    return min(0.5, max(-0.5, 0.5 * (before - after) / bend))
+
+
+@jit
+def _store_peak(surface: Floats, search: int, found: Doubles, out: Floats) -> None:
+    """Turn the peak of one surface into (dy, dx, peak, second, edge, start dy, start dx)."""
+    find_peak(surface, found)
+    u, v = int(found[0]), int(found[1])
+    last = surface.shape[0] - 1
+    edge = u in (0, last) or v in (0, last)
+    if not edge:
+        edge = min(surface[u - 1, v], surface[u + 1, v], surface[u, v - 1], surface[u, v + 1]) <= UNDEFINED
+    out[0], out[1], out[2], out[3], out[4] = u - search, v - search, found[2], found[3], 1.0 if edge else 0.0
+    out[5], out[6] = out[0], out[1]
+    if not edge:
+        out[5] += np.float32(parabola(surface[u - 1, v], surface[u, v], surface[u + 1, v]))
+        out[6] += np.float32(parabola(surface[u, v - 1], surface[u, v], surface[u, v + 1]))
+
+
+PEAK_FIELDS = 7  # dy, dx, peak, second peak, edge (1 or 0), sub-pixel start dy, dx
+
+
+@jit
+def _search_tile(
+    ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, window: Ints, geometry: Ints,
+    least: float, out: Floats,
+) -> None:  # fmt: skip
+    """Search one tile: `window` = first and last chip (y0, y1, x0, x1), `geometry` = chip, step, cell, search."""
+    y0, y1, x0, x1 = window
+    chip, step, cell, search = geometry
+    if not wanted[y0:y1, x0:x1].any():
+        return
+    height, width = (y1 - y0 - 1) * step + chip, (x1 - x0 - 1) * step + chip
+    a, mask_a = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    b = np.empty((height + 2 * search, width + 2 * search), np.float32)
+    mask_b = np.empty_like(b)
+    full_a = copy_tile(ref, ref_valid, y0 * step, x0 * step, a, mask_a)
+    full_b = copy_tile(sec, sec_valid, y0 * step - search, x0 * step - search, b, mask_b)
+    surfaces = np.empty((y1 - y0, x1 - x0, 2 * search + 1, 2 * search + 1), np.float32)
+    if full_a and full_b:
+        _tile_full(a, b, chip, step, cell, search, surfaces)
+    else:
+        _tile_masked(a, mask_a, b, mask_b, chip, step, cell, least, surfaces)
+    found = np.empty(4)
+    for i in range(y1 - y0):
+        for j in range(x1 - x0):
+            _store_peak(surfaces[i, j], search, found, out[y0 + i, x0 + j])
+
+
+@jit_parallel
+def search_chips(
+    ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, geometry: Ints, least: float
+) -> Floats:
+    """Find the integer shift of highest correlation for every wanted chip.
+
+    Parameters
+    ----------
+    ref, sec : float32 (rows, columns)
+        The two images; values under a false mask are never read into a sum.
+    ref_valid, sec_valid : bool (rows, columns)
+        False = missing.
+    wanted : bool (ny, nx)
+        Chips to measure.
+    geometry : int64 (4,)
+        Chip, step, cell (a common divisor of chip and step) and search radius, pixels.
+    least : float
+        Fewest common valid pixels for a shift to count.
+
+    Returns
+    -------
+    float32 (ny, nx, 7)
+        dy, dx, peak, second peak, edge, and the sub-pixel start dy, dx. NaN where not wanted.
+    """
+    ny, nx = wanted.shape
+    out = np.full((ny, nx, PEAK_FIELDS), np.nan, np.float32)
+    tiles_y, tiles_x = (ny + TILE - 1) // TILE, (nx + TILE - 1) // TILE
+    for tile in prange(tiles_y * tiles_x):
+        y0, x0 = (tile // tiles_x) * TILE, (tile % tiles_x) * TILE
+        window = np.array([y0, min(ny, y0 + TILE), x0, min(nx, x0 + TILE)])
+        _search_tile(ref, ref_valid, sec, sec_valid, wanted, window, geometry, least, out)
+    return out

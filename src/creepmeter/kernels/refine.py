@@ -1,0 +1,301 @@
+"""Sub-pixel refinement: inverse-compositional Gauss-Newton on a B-spline image.
+
+The chip t of the reference is compared with the secondary w at a shifted place, w(x + d), with gain and offset free::
+
+    minimise  sum [ w(x + d) - alpha t(x) - beta ]^2   over d, alpha, beta
+
+The gradient g of the chip, freed of its mean and of its part along t, is computed once; each round solves
+``(sum g g^T) delta = sum g (w - alpha t) / alpha`` and sets ``d <- d - delta`` (Baker and Matthews 2004,
+doi 10.1023/B:VISI.0000011205.11775.fd). Pixels missing in either image, or whose interpolation touches a missing
+pixel, are left out of all sums.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from creepmeter.kernels._jit import jit, jit_fast, jit_parallel, prange
+from creepmeter.kernels.correlate import Bools, Doubles, Floats
+
+ORDER = 5  # degree of the spline
+SUPPORT = 6  # coefficients under one interpolated value, per axis
+BEFORE = 2  # of them, how many lie before the pixel to the left
+ROUNDS = 20
+CONVERGED_PX = 1e-4
+FIELDS = 6  # dy, dx, correlation, sigma dy, sigma dx, state
+DONE, TOO_FEW, FLAT, LOST = 0, 1, 2, 3
+NODES_PER_TASK = 64
+CLUSTER = 4  # pixels over which errors are summed before squaring; longer cells leave too few to average
+
+
+@jit
+def spline_weights(fraction: float, out: Floats) -> None:
+    """Write the six quintic B-spline weights for a place `fraction` (0 to 1) right of a sample.
+
+    Horner forms of the quintic basis (Unser 1999, doi 10.1109/79.799930).
+    """
+    t = fraction
+    s = 1.0 - t
+    out[0] = s**5 / 120.0
+    out[5] = t**5 / 120.0
+    out[1] = _quintic_outer(s)
+    out[4] = _quintic_outer(t)
+    out[2] = _quintic_inner(t)
+    out[3] = _quintic_inner(s)
+
+
+@jit
+def _quintic_outer(t: float) -> float:
+    """Return the basis at distance 2 - t, 1 <= distance <= 2."""
+    x = 2.0 - t
+    return 17.0 / 40.0 + x * (5.0 / 8.0 + x * (-7.0 / 4.0 + x * (5.0 / 4.0 + x * (-3.0 / 8.0 + x / 24.0))))
+
+
+@jit
+def _quintic_inner(t: float) -> float:
+    """Return the basis at distance t, 0 <= distance <= 1."""
+    square = t * t
+    return 11.0 / 20.0 + square * (-0.5 + square * (0.25 - t / 12.0))
+
+
+@jit
+def interpolate(window: Floats, weights_y: Floats, weights_x: Floats, lines: Floats, out: Floats) -> None:
+    """Evaluate a chip of the spline image at one fraction of a pixel: along rows, then along columns.
+
+    `window` holds the coefficients from BEFORE pixels before the chip to SUPPORT - BEFORE - 1 after it.
+    """
+    height, width = out.shape
+    for i in range(height + SUPPORT - 1):
+        source, line = window[i], lines[i]
+        for j in range(width):
+            line[j] = (
+                weights_x[0] * source[j] + weights_x[1] * source[j + 1] + weights_x[2] * source[j + 2]
+                + weights_x[3] * source[j + 3] + weights_x[4] * source[j + 4] + weights_x[5] * source[j + 5]
+            )  # fmt: skip
+    for i in range(height):
+        target = out[i]
+        l0, l1, l2, l3, l4, l5 = lines[i], lines[i + 1], lines[i + 2], lines[i + 3], lines[i + 4], lines[i + 5]
+        for j in range(width):
+            target[j] = (
+                weights_y[0] * l0[j] + weights_y[1] * l1[j] + weights_y[2] * l2[j]
+                + weights_y[3] * l3[j] + weights_y[4] * l4[j] + weights_y[5] * l5[j]
+            )  # fmt: skip
+
+
+@jit
+def copy_window(image: Floats, top: int, left: int, out: Floats) -> None:
+    """Copy a window; outside the image it is 0."""
+    rows, columns = image.shape
+    height, width = out.shape
+    if top >= 0 and left >= 0 and top + height <= rows and left + width <= columns:
+        for i in range(height):
+            out[i, :] = image[top + i, left : left + width]
+        return
+    for i in range(height):
+        for j in range(width):
+            y, x = top + i, left + j
+            out[i, j] = image[y, x] if 0 <= y < rows and 0 <= x < columns else 0.0
+
+
+@jit
+def gradient(image: Floats, top: int, left: int, gy: Floats, gx: Floats) -> None:
+    """Write the five-point derivatives of a chip that lies at least two pixels inside the image.
+
+    Nearer the edge the derivative is 0; the caller masks those pixels.
+    """
+    rows, columns = image.shape
+    height, width = gy.shape
+    for i in range(height):
+        y = top + i
+        row = image[y]
+        inside_y = 2 <= y < rows - 2
+        for j in range(width):
+            x = left + j
+            gx[i, j] = 0.0
+            gy[i, j] = 0.0
+            if 2 <= x < columns - 2:
+                gx[i, j] = (8.0 * (row[x + 1] - row[x - 1]) - (row[x + 2] - row[x - 2])) / np.float32(12.0)
+            if inside_y:
+                near = image[y + 1, x] - image[y - 1, x]
+                gy[i, j] = (8.0 * near - (image[y + 2, x] - image[y - 2, x])) / np.float32(12.0)
+
+
+@jit_fast
+def weighted_sum(a: Floats, m: Floats) -> float:
+    """Sum a m over a chip in float64 by rows."""
+    total = 0.0
+    for i in range(a.shape[0]):
+        line = np.float32(0.0)
+        for j in range(a.shape[1]):
+            line += a[i, j] * m[i, j]
+        total += line
+    return total
+
+
+@jit_fast
+def weighted_product(a: Floats, b: Floats, m: Floats) -> float:
+    """Sum a b m over a chip, rows in float32, their sum in float64."""
+    total = 0.0
+    for i in range(a.shape[0]):
+        line = np.float32(0.0)
+        for j in range(a.shape[1]):
+            line += a[i, j] * b[i, j] * m[i, j]
+        total += line
+    return total
+
+
+@jit
+def centre(values: Floats, m: Floats, n: float) -> None:
+    """Subtract the weighted mean in place."""
+    mean = np.float32(weighted_sum(values, m) / n)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            values[i, j] -= mean
+
+
+@jit
+def remove_part(values: Floats, along: Floats, m: Floats, energy: float) -> None:
+    """Subtract from `values` its part along `along`, in place."""
+    share = np.float32(weighted_product(values, along, m) / energy)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            values[i, j] -= share * along[i, j]
+
+
+@jit
+def spread(gy: Floats, gx: Floats, error: Floats, m: Floats, cell: int, inverse: Doubles, out: Doubles) -> None:
+    """Write the variances of (dy, dx): H^-1 M H^-1 with M from sums of g e over cells of the chip.
+
+    Summing over cells before squaring keeps the correlation of neighbouring errors, which a count of independent
+    pixels would lose (cluster-robust covariance, Liang and Zeger 1986, doi 10.1093/biomet/73.1.13).
+    """
+    yy = yx = xx = 0.0
+    height, width = error.shape
+    for top in range(0, height, cell):
+        for left in range(0, width, cell):
+            y = x = 0.0
+            for i in range(top, min(height, top + cell)):
+                for j in range(left, min(width, left + cell)):
+                    value = error[i, j] * m[i, j]
+                    y += gy[i, j] * value
+                    x += gx[i, j] * value
+            yy += y * y
+            yx += y * x
+            xx += x * x
+    a, b, c = inverse
+    out[0] = a * a * yy + 2.0 * a * b * yx + b * b * xx
+    out[1] = b * b * yy + 2.0 * b * c * yx + c * c * xx
+
+
+@jit
+def refine_chip(
+    ref: Floats, ref_solid: Floats, coefficients: Floats, sec_solid: Floats, place: Doubles, chip: int, least: float,
+    reach: float, work: Floats, window: Floats, lines: Floats, weights: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Refine one chip. `place` = top, left, start dy, start dx; `work` = six chips of scratch."""
+    t, gy, gx, w, m, error = work[0], work[1], work[2], work[3], work[4], work[5]
+    top, left = int(place[0]), int(place[1])
+    dy, dx = place[2], place[3]
+    out[5] = LOST
+    held_y = held_x = -(2**30)
+    energy = n = a = b = c = alpha = 0.0
+    inverse, variance = np.empty(3), np.empty(2)
+    for _ in range(ROUNDS):
+        base_y, base_x = int(np.floor(dy)), int(np.floor(dx))
+        if base_y != held_y or base_x != held_x:
+            held_y, held_x = base_y, base_x
+            copy_window(ref_solid, top, left, m)
+            copy_window(sec_solid, top + base_y, left + base_x, w)
+            m *= w
+            n = m.sum()
+            if n < least:
+                out[5] = TOO_FEW
+                return
+            copy_window(coefficients, top + base_y - BEFORE, left + base_x - BEFORE, window)
+            copy_window(ref, top, left, t)
+            gradient(ref, top, left, gy, gx)
+            centre(t, m, n)
+            energy = weighted_product(t, t, m)
+            if energy <= 0.0:
+                out[5] = FLAT
+                return
+            for g in (gy, gx):
+                centre(g, m, n)
+                remove_part(g, t, m, energy)
+            a, b, c = weighted_product(gy, gy, m), weighted_product(gy, gx, m), weighted_product(gx, gx, m)
+            determinant = a * c - b * b
+            if determinant <= 1e-6 * a * c:
+                out[5] = FLAT
+                return
+            inverse[0], inverse[1], inverse[2] = c / determinant, -b / determinant, a / determinant
+        spline_weights(dy - base_y, weights[0])
+        spline_weights(dx - base_x, weights[1])
+        interpolate(window, weights[0], weights[1], lines, w)
+        centre(w, m, n)
+        alpha = weighted_product(w, t, m) / energy
+        if alpha <= 0.0:
+            return
+        sy, sx = weighted_product(gy, w, m) / alpha, weighted_product(gx, w, m) / alpha
+        move_y, move_x = inverse[0] * sy + inverse[1] * sx, inverse[1] * sy + inverse[2] * sx
+        dy -= move_y
+        dx -= move_x
+        if abs(dy - place[2]) > reach or abs(dx - place[3]) > reach:
+            return
+        if abs(move_y) < CONVERGED_PX and abs(move_x) < CONVERGED_PX:
+            out[5] = DONE
+            break
+    power = weighted_product(w, w, m)
+    for i in range(chip):
+        for j in range(chip):
+            error[i, j] = (w[i, j] - np.float32(alpha) * t[i, j]) / np.float32(alpha)
+    spread(gy, gx, error, m, CLUSTER, inverse, variance)
+    out[0], out[1] = dy, dx
+    out[2] = alpha * np.sqrt(energy / power) if power > 0.0 else 0.0
+    out[3], out[4] = np.sqrt(variance[0]), np.sqrt(variance[1])
+
+
+@jit_parallel
+def refine_chips(
+    ref: Floats, ref_solid: Floats, coefficients: Floats, sec_solid: Floats, places: Doubles, chip: int, least: float,
+    reach: float,
+) -> Floats:  # fmt: skip
+    """Refine many chips; see `refine_chip`.
+
+    Parameters
+    ----------
+    ref : float32 (rows, columns)
+        Reference image, mean removed, missing = 0.
+    ref_solid : float32 (rows, columns)
+        1 where the pixel and its two neighbours on every side are valid, else 0.
+    coefficients : float32 (rows, columns)
+        Quintic B-spline coefficients of the secondary.
+    sec_solid : float32 (rows, columns)
+        1 where an interpolation to the right of and below this pixel touches valid pixels only.
+    places : float64 (chips, 4)
+        Top, left, start dy, start dx.
+    chip : int
+        Edge of a chip, pixels.
+    least : float
+        Fewest valid pixels.
+    reach : float
+        How far the result may lie from its start, pixels.
+
+    Returns
+    -------
+    float32 (chips, 6)
+        dy, dx, correlation, sigma dy, sigma dx, state (DONE, TOO_FEW, FLAT, LOST).
+    """
+    count = len(places)
+    out = np.full((count, FIELDS), np.nan, np.float32)
+    tasks = (count + NODES_PER_TASK - 1) // NODES_PER_TASK
+    for task in prange(tasks):
+        work = np.empty((6, chip, chip), np.float32)
+        window = np.empty((chip + SUPPORT - 1, chip + SUPPORT - 1), np.float32)
+        lines = np.empty((chip + SUPPORT - 1, chip), np.float32)
+        weights = np.empty((2, SUPPORT), np.float32)
+        for k in range(task * NODES_PER_TASK, min(count, (task + 1) * NODES_PER_TASK)):
+            refine_chip(
+                ref, ref_solid, coefficients, sec_solid, places[k], chip, least, reach,
+                work, window, lines, weights, out[k],
+            )  # fmt: skip
+    return out

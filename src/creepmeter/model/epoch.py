@@ -1,0 +1,121 @@
+"""Dates: how they are read, and how time runs in years."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.errors import EpochError
+
+Epoch: TypeAlias = np.datetime64
+EpochLike: TypeAlias = str | date | datetime | np.datetime64
+Epochs: TypeAlias = npt.NDArray[np.datetime64]
+
+DAYS_PER_YEAR = 365.25
+_IN_NAME = re.compile(r"(?<!\d)(\d{8})(?:T?(\d{6}))?(?!\d)")
+
+
+def as_epoch(value: EpochLike) -> Epoch:
+    """Return `value` as ``datetime64[ns]`` in UTC.
+
+    Parameters
+    ----------
+    value : str, date, datetime or datetime64
+        ``YYYYMMDD``, ``YYYYMMDDTHHMMSS``, ISO 8601 text, or a date object. Times with a zone are turned to UTC.
+
+    Raises
+    ------
+    EpochError
+        The text is not a date, or the date is not in the calendar.
+
+    Examples
+    --------
+    >>> str(as_epoch("20190401"))[:10]
+    '2019-04-01'
+    """
+    if isinstance(value, np.datetime64):
+        if np.isnat(value):
+            message = "a date is missing (NaT): give one for every image"
+            raise EpochError(message)
+        return value.astype("datetime64[ns]")
+    try:
+        parsed = value if isinstance(value, date) else _parse(str(value))
+    except ValueError as problem:
+        message = f"{value!r} is not a date ({problem}): write YYYYMMDD, YYYYMMDDTHHMMSS or ISO 8601"
+        raise EpochError(message) from problem
+    if isinstance(parsed, datetime) and parsed.tzinfo is not None:
+        parsed = parsed.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64(parsed, "ns")
+
+
+def as_epochs(values: Sequence[EpochLike] | Epochs) -> Epochs:
+    """Return dates as one ``datetime64[ns]`` array, in the order given."""
+    return np.array([as_epoch(value) for value in values], dtype="datetime64[ns]")
+
+
+def _parse(text: str) -> datetime:
+    text = text.strip()
+    if re.fullmatch(r"\d{8}", text):
+        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
+    if re.fullmatch(r"\d{8}T?\d{6}", text):
+        return datetime.strptime(text.replace("T", ""), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    if re.fullmatch(r"\d+", text):
+        message = f"{len(text)} digits"
+        raise ValueError(message)
+    return datetime.fromisoformat(text)
+
+
+def epochs_in_name(name: str) -> list[Epoch]:
+    """Return the dates written in a file name as ``YYYYMMDD[[T]HHMMSS]``, in order.
+
+    Eight digits that are no date of the calendar are passed over.
+
+    Examples
+    --------
+    >>> [str(epoch)[:10] for epoch in epochs_in_name("20170112T230221_20180102T230219-F.tif")]
+    ['2017-01-12', '2018-01-02']
+    """
+    found = []
+    for day, clock in _IN_NAME.findall(name):
+        try:
+            found.append(as_epoch(day + (f"T{clock}" if clock else "")))
+        except EpochError:
+            continue
+    return found
+
+
+def epoch_from_pattern(name: str, pattern: str) -> Epoch:
+    """Read one date from a file name with a `datetime.strptime` pattern such as ``%Y%m%d`` or ``S2_%Y-%m-%d``.
+
+    Raises
+    ------
+    EpochError
+        The pattern is not found in the name.
+    """
+    fields = {"%Y": r"\d{4}", "%y": r"\d{2}", "%j": r"\d{3}", "%b": r"[A-Za-z]{3}", "%%": "%"}
+    parts = re.findall(r"%.|[^%]+", pattern)
+    regex = "".join(
+        fields.get(part, r"\d{2}") if part.startswith("%") else re.escape(part) for part in parts
+    )
+    for match in re.finditer(f"(?=({regex}))", name):
+        try:
+            return as_epoch(datetime.strptime(match.group(1), pattern).replace(tzinfo=UTC))
+        except ValueError:
+            continue
+    message = f"no date like {pattern!r} in the name {name!r}: rename the file or give another dates_pattern"
+    raise EpochError(message)
+
+
+def days_between(first: Epoch, second: Epoch) -> float:
+    """Return days from `first` to `second`, with the fraction of the day."""
+    return float((second - first) / np.timedelta64(1, "ns")) / 86_400e9
+
+
+def years_since(times: Epochs, origin: Epoch) -> npt.NDArray[np.float64]:
+    """Return Julian years (365.25 days) since `origin`, shape of `times`."""
+    return np.asarray((times - origin) / np.timedelta64(1, "ns"), dtype=np.float64) / (86_400e9 * DAYS_PER_YEAR)

@@ -1,0 +1,1 @@
+"""Pixel offsets between two images: prefilter, search, refinement, removal of outliers."""

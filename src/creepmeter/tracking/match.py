@@ -1,0 +1,215 @@
+"""Match two prepared images on the grid of chips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from math import gcd
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.errors import ImageError
+from creepmeter.kernels.correlate import UNDEFINED, search_chips
+from creepmeter.kernels.neighbours import far_from_median, incoherent
+from creepmeter.kernels.refine import DONE, FLAT, TOO_FEW, refine_chips
+from creepmeter.tracking.options import TrackOptions
+from creepmeter.tracking.prepare import PreparedImage
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+REACH_PX = 1.5  # a refinement that ends farther from its integer peak found another feature
+FLOOR_PX = 0.1  # least deviation used to judge outliers
+
+
+class Flag(IntEnum):
+    """Why a point is not valid; 0 is valid."""
+
+    VALID = 0
+    NOT_WANTED = 1
+    MASKED = 2
+    LOW_TEXTURE = 3
+    EDGE_PEAK = 4
+    AMBIGUOUS = 5
+    NOT_CONVERGED = 6
+    LOW_CORRELATION = 7
+    UNCERTAIN = 8
+    OUTLIER = 9
+
+
+@dataclass(frozen=True)
+class OffsetField:
+    """Offsets on the grid of chips; all arrays have the shape (ny, nx).
+
+    Parameters
+    ----------
+    row, col : float64
+        Centres of the chips in the reference image, pixels; 0 = centre of the first pixel.
+    dx, dy : float32
+        Offset, pixels: the feature moved to larger column, larger row. NaN where not valid.
+    correlation : float32
+        Normalised cross-correlation at the offset, -1 to 1; NaN where nothing could be correlated.
+    sigma_dx, sigma_dy : float32
+        Standard errors, pixels. NaN where not valid.
+    valid : bool
+        Whether the point is a measurement.
+    flag : uint8
+        Why not, see `Flag`.
+    """
+
+    row: npt.NDArray[np.float64]
+    col: npt.NDArray[np.float64]
+    dx: Floats
+    dy: Floats
+    correlation: Floats
+    sigma_dx: Floats
+    sigma_dy: Floats
+    valid: Bools
+    flag: Bytes
+
+
+def chip_shape(shape: tuple[int, int], chip_px: int, step_px: int) -> tuple[int, int]:
+    """Return rows and columns of the chips that fit an image."""
+    return (shape[0] - chip_px) // step_px + 1, (shape[1] - chip_px) // step_px + 1
+
+
+def chip_centres(
+    shape: tuple[int, int], chip_px: int, step_px: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return row and column of every chip centre, pixels, each (ny, nx)."""
+    ny, nx = chip_shape(shape, chip_px, step_px)
+    middle = (chip_px - 1) / 2
+    row, col = np.meshgrid(middle + step_px * np.arange(ny), middle + step_px * np.arange(nx), indexing="ij")
+    return row, col
+
+
+def match(ref: PreparedImage, sec: PreparedImage, options: TrackOptions, within: Bools | None = None) -> OffsetField:
+    """Measure the offsets from one prepared image to another.
+
+    Parameters
+    ----------
+    ref, sec : PreparedImage
+        The two images, of one shape.
+    options : TrackOptions
+        Chip, step, search radius and the limits of validity.
+    within : bool (rows, columns), optional
+        Measure only chips whose centre is true.
+
+    Raises
+    ------
+    ImageError
+        The images differ in shape.
+    """
+    if ref.shape != sec.shape:
+        message = f"the images differ in size: {ref.shape} and {sec.shape} pixels; crop both to one grid first"
+        raise ImageError(message)
+    chip, step = options.chip_px, options.step_px
+    row, col = chip_centres(ref.shape, chip, step)
+    flag = np.zeros(row.shape, np.uint8)
+    if within is not None:
+        flag[~_all_at(np.asarray(within, bool), row, col)] = Flag.NOT_WANTED
+    _set_flag(flag, Flag.MASKED, ~(_all_at(ref.seen, row, col) & _all_at(sec.seen, row, col)))
+    least = options.min_valid * chip * chip
+    geometry = np.array([chip, step, gcd(chip, step), options.search_px])
+    peaks = search_chips(ref.values, ref.valid, sec.values, sec.valid, flag == 0, geometry, least)
+    _flag_peaks(flag, peaks, ref, options)
+    fine = _refine(ref, sec, peaks, flag, options, least)
+    _flag_fine(flag, fine, sec, row, col, options)
+    if options.outliers:
+        _flag_outliers(flag, fine, options)
+    return _field(row, col, fine, peaks, flag)
+
+
+def _set_flag(flag: Bytes, value: Flag, where: Bools) -> None:
+    """Set a flag where none is set yet: the first reason counts."""
+    flag[(flag == 0) & where] = value
+
+
+def _all_at(mask: Bools, row: npt.NDArray[np.float64], col: npt.NDArray[np.float64]) -> Bools:
+    """Tell where all pixels around a place (four, or one at a pixel centre) are true; outside the image is false."""
+    result = np.ones(row.shape, bool)
+    rows, columns = mask.shape
+    for y in (np.floor(row), np.ceil(row)):
+        for x in (np.floor(col), np.ceil(col)):
+            inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
+            i, j = np.where(inside, y, 0).astype(np.intp), np.where(inside, x, 0).astype(np.intp)
+            result &= inside & mask[i, j]
+    return result
+
+
+def _seen_share(valid: Bools, chip: int, step: int, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Return the share of valid pixels in each chip."""
+    sums = np.zeros((valid.shape[0] + 1, valid.shape[1] + 1), np.int64)
+    sums[1:, 1:] = valid.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+    y, x = step * np.arange(shape[0])[:, None], step * np.arange(shape[1])[None, :]
+    total = sums[y + chip, x + chip] - sums[y, x + chip] - sums[y + chip, x] + sums[y, x]
+    return total / chip**2  # type: ignore[no-any-return]
+
+
+def _flag_peaks(flag: Bytes, peaks: Floats, ref: PreparedImage, options: TrackOptions) -> None:
+    peak, second, edge = peaks[..., 2], peaks[..., 3], peaks[..., 4]
+    shape = (flag.shape[0], flag.shape[1])
+    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, options.chip_px, options.step_px, shape) < options.min_valid)
+    _set_flag(flag, Flag.LOW_TEXTURE, peak <= UNDEFINED)
+    _set_flag(flag, Flag.EDGE_PEAK, edge > 0)
+    best = np.maximum(1 - np.square(peak, dtype=np.float64), 1e-12)
+    rest = 1 - np.square(np.maximum(second, 0), dtype=np.float64)
+    _set_flag(flag, Flag.AMBIGUOUS, (second > 0) & (rest < options.min_distinct * best))
+
+
+def _refine(
+    ref: PreparedImage, sec: PreparedImage, peaks: Floats, flag: Bytes, options: TrackOptions, least: float
+) -> Floats:
+    """Return (dy, dx, correlation, sigma dy, sigma dx, state) per chip, NaN where a flag is set."""
+    fine = np.full((*flag.shape, 6), np.nan, np.float32)
+    chosen = np.nonzero(flag == 0)
+    starts = peaks[chosen][:, 5:7]
+    corners = np.stack(chosen, axis=1) * options.step_px
+    places = np.concatenate([corners, starts], axis=1, dtype=np.float64)
+    fine[chosen] = refine_chips(
+        ref.values, ref.solid, sec.coefficients, sec.spline_solid, places, options.chip_px, least, REACH_PX
+    )
+    return fine
+
+
+def _flag_fine(
+    flag: Bytes,
+    fine: Floats,
+    sec: PreparedImage,
+    row: npt.NDArray[np.float64],
+    col: npt.NDArray[np.float64],
+    options: TrackOptions,
+) -> None:
+    state = fine[..., 5]
+    _set_flag(flag, Flag.MASKED, state == TOO_FEW)
+    _set_flag(flag, Flag.LOW_TEXTURE, state == FLAT)
+    _set_flag(flag, Flag.NOT_CONVERGED, state != DONE)
+    moved = [np.where(flag == 0, place + fine[..., k], place) for k, place in enumerate((row, col))]
+    _set_flag(flag, Flag.MASKED, ~_all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
+    _set_flag(flag, Flag.EDGE_PEAK, np.abs(fine[..., :2]).max(axis=-1) > options.search_px)
+    _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 2] >= options.min_correlation))
+    _set_flag(flag, Flag.UNCERTAIN, ~(fine[..., 3:5].max(axis=-1) <= options.max_sigma_px))
+
+
+def _flag_outliers(flag: Bytes, fine: Floats, options: TrackOptions) -> None:
+    """Mark points that disagree with their neighbours: first the incoherent ones, then those far from the median."""
+    half = options.neighbourhood // 2
+    for _ in range(2):  # the second round judges by neighbours that passed the first
+        dy, dx = (np.where(flag == 0, fine[..., k], np.float32(np.nan)) for k in (0, 1))
+        _set_flag(flag, Flag.OUTLIER, incoherent(dy, dx, half, options.agree_px, options.min_agree))
+    dy, dx = (np.where(flag == 0, fine[..., k], np.float32(np.nan)) for k in (0, 1))
+    far = far_from_median(dy, dx, fine[..., 3], fine[..., 4], half, options.mad_scale, FLOOR_PX)
+    _set_flag(flag, Flag.OUTLIER, far)
+
+
+def _field(
+    row: npt.NDArray[np.float64], col: npt.NDArray[np.float64], fine: Floats, peaks: Floats, flag: Bytes
+) -> OffsetField:
+    valid = flag == Flag.VALID
+    dy, dx, sigma_dy, sigma_dx = (np.where(valid, fine[..., k], np.float32(np.nan)) for k in (0, 1, 3, 4))
+    peak = np.where(peaks[..., 2] > UNDEFINED, peaks[..., 2], np.float32(np.nan))
+    correlation = np.where(np.isfinite(fine[..., 2]), fine[..., 2], peak)
+    return OffsetField(row, col, dx, dy, correlation, sigma_dx, sigma_dy, valid, flag)

@@ -1,0 +1,34 @@
+"""Options of the offset tracker."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import Field
+
+from creepmeter.model.options import Options
+
+Prefilter: TypeAlias = Literal["none", "highpass", "wallis", "log", "orientation"]
+
+
+class TrackOptions(Options):
+    """How offsets between two images are measured."""
+
+    chip_px: int = Field(32, ge=8, le=512, description="Edge of a chip, pixels; larger is steadier and blurs more")
+    step_px: int = Field(8, ge=1, le=512, description="Distance between chips, pixels")
+    search_px: int = Field(10, ge=2, le=64, description="Largest offset searched along x and along y, pixels")
+    prefilter: Prefilter = Field("none", description="Filter applied to both images before matching")
+    prefilter_px: int = Field(5, ge=3, le=101, description="Width of the filter, pixels (odd)")
+    min_valid: float = Field(0.5, gt=0, le=1, description="Smallest share of a chip that must be seen in both images")
+    min_correlation: float = Field(0.3, ge=0, le=1, description="Points below this correlation are not valid")
+    min_distinct: float = Field(
+        1.05, ge=1, description="Residual energy of the second best peak over that of the best; below: ambiguous"
+    )
+    max_sigma_px: float = Field(0.5, gt=0, description="Points with a larger standard error, pixels, are not valid")
+    outliers: bool = Field(True, description="Remove points that disagree with their neighbours")
+    neighbourhood: int = Field(5, ge=3, le=51, description="Edge of the neighbourhood that judges a point, points (odd)")
+    min_agree: float = Field(
+        0.32, ge=0, le=1, description="Share of the valid neighbours that must agree with a point (coherence)"
+    )
+    agree_px: float = Field(1.0, gt=0, description="Largest difference to an agreeing neighbour, pixels")
+    mad_scale: float = Field(4.0, gt=0, description="Farthest from the median of the neighbours, in robust deviations")
