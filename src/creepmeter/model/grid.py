@@ -6,7 +6,6 @@ without a reference system lie on a local grid in metres with the origin at thei
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,19 @@ def chip_grid(image: Grid, shape: tuple[int, int], chip_px: int, step_px: int) -
         Edge of a chip and distance between chips, image pixels.
     """
     corner = (chip_px - step_px) / 2
-    return GeoBox(shape, image.affine * Affine.translation(corner, corner) * Affine.scale(step_px), image.crs)
+    west, north = map_position(image, corner, corner)
+    a, b, _, d, e, _ = image.affine[:6]
+    step = step_px
+    return GeoBox(shape, Affine(a * step, b * step, float(west), d * step, e * step, float(north)), image.crs)
+
+
+def map_position(
+    grid: Grid, column: npt.ArrayLike, row: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return map coordinates x and y of positions in pixels, (0, 0) = upper left corner of the first pixel."""
+    a, b, west, d, e, north = grid.affine[:6]  # written out: affine 3 wants `@`, affine 2 knows only `*`
+    column, row = np.asarray(column, np.float64), np.asarray(row, np.float64)
+    return west + a * column + b * row, north + d * column + e * row
 
 
 def metres_per_pixel(grid: Grid) -> npt.NDArray[np.float64]:
@@ -79,8 +90,8 @@ def same_grid(first: Grid, second: Grid) -> bool:
     """Tell whether two grids have one shape, one reference system and corners within a thousandth of a pixel."""
     if first.shape != second.shape or first.crs != second.crs:
         return False
-    corners = np.array([(0, 0), (first.shape[1], 0), (0, first.shape[0])], dtype=float).T
-    ours, theirs = (np.stack(grid.affine * corners) for grid in (first, second))
+    columns, rows = [0, first.shape[1], 0], [0, 0, first.shape[0]]
+    ours, theirs = (np.stack(map_position(grid, columns, rows)) for grid in (first, second))
     size = max(abs(first.affine.a), abs(first.affine.b))
     return bool(np.abs(ours - theirs).max() <= _TOLERANCE_PX * size)
 
@@ -99,9 +110,8 @@ def describe_grid(grid: Grid) -> str:
     """Return a grid in words: shape, pixel, upper left corner, reference system."""
     affine = grid.affine
     system = "no reference system" if grid.crs is None else str(grid.crs)
-    return (
-        f"{grid.shape[0]} x {grid.shape[1]} px of {affine.a:g} x {affine.e:g} from ({affine.c:.10g}, {affine.f:.10g}), {system}"
-    )
+    corner = f"({affine.c:.10g}, {affine.f:.10g})"
+    return f"{grid.shape[0]} x {grid.shape[1]} px of {affine.a:g} x {affine.e:g} from {corner}, {system}"
 
 
 def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
@@ -117,24 +127,29 @@ def grid_coords(grid: Grid) -> dict[str, xr.DataArray]:
         message = f"the grid is rotated ({describe_grid(grid)}): warp the images to a north-up grid first"
         raise GridError(message)
     rows, columns = grid.shape
-    projected: Mapping[str, str] = {} if grid.crs is None else {"axis_prefix": "projection_"}
-    prefix = projected.get("axis_prefix", "")
-    axis = {
-        name: {"standard_name": f"{prefix}{name}_coordinate" if prefix else "", "units": "m", "axis": name.upper()}
-        for name in "yx"
-    }
-    if not prefix:
-        axis = {name: {"long_name": f"{name} from the upper left corner", "units": "m", "axis": name.upper()} for name in "yx"}
-    attributes: dict[str, Any] = {} if grid.crs is None else _crs_attributes(grid)
+    attributes: dict[str, Any] = _crs_attributes(grid)
     attributes["GeoTransform"] = " ".join(repr(float(value)) for value in affine.to_gdal())
     return {
-        "y": xr.DataArray(affine.f + affine.e * (np.arange(rows) + 0.5), dims="y", attrs=axis["y"]),
-        "x": xr.DataArray(affine.c + affine.a * (np.arange(columns) + 0.5), dims="x", attrs=axis["x"]),
+        "y": xr.DataArray(affine.f + affine.e * (np.arange(rows) + 0.5), dims="y", attrs=_axis(grid, "y")),
+        "x": xr.DataArray(affine.c + affine.a * (np.arange(columns) + 0.5), dims="x", attrs=_axis(grid, "x")),
         SPATIAL_REF: xr.DataArray(np.int64(0), attrs=attributes),
     }
 
 
+def _axis(grid: Grid, name: str) -> dict[str, str]:
+    if grid.crs is None:
+        return {"long_name": f"{name} from the upper left corner", "units": "m", "axis": name.upper()}
+    if grid.crs.geographic:
+        long = {"y": ("latitude", "degrees_north"), "x": ("longitude", "degrees_east")}[name]
+        return {"standard_name": long[0], "units": long[1], "axis": name.upper()}
+    metre = _metres_per_unit(grid)
+    units = "m" if metre == 1.0 else f"{metre!r} m"  # UDUNITS writes a foot so
+    return {"standard_name": f"projection_{name}_coordinate", "units": units, "axis": name.upper()}
+
+
 def _crs_attributes(grid: Grid) -> dict[str, Any]:
+    if grid.crs is None:
+        return {}
     crs = CRS.from_user_input(grid.crs.to_wkt())
     return {key: value for key, value in crs.to_cf().items() if isinstance(value, str | int | float)}
 
@@ -151,6 +166,26 @@ def grid_of(dataset: xr.Dataset | xr.DataArray) -> Grid:
         message = "the dataset carries no grid (coordinate spatial_ref): make it with make_pair_stack(..., grid=...)"
         raise GridError(message)
     attributes = dataset[SPATIAL_REF].attrs
-    numbers = [float(text) for text in attributes["GeoTransform"].split()]
+    affine = Affine.from_gdal(*(float(text) for text in attributes["GeoTransform"].split()))
     shape = (dataset.sizes["y"], dataset.sizes["x"])
-    return GeoBox(shape, Affine.from_gdal(*numbers), attributes.get("crs_wkt"))
+    return GeoBox(shape, _as_cut(affine, dataset), attributes.get("crs_wkt"))
+
+
+def _as_cut(affine: Affine, dataset: xr.Dataset | xr.DataArray) -> Affine:
+    """Return the transform of a part of the grid: a Dataset cut by `isel` keeps the GeoTransform of the whole."""
+    west, width = _origin_and_step(dataset, "x", affine.c, affine.a)
+    north, height = _origin_and_step(dataset, "y", affine.f, affine.e)
+    return Affine(width, 0.0, west, 0.0, height, north)
+
+
+def _origin_and_step(dataset: xr.Dataset | xr.DataArray, name: str, origin: float, step: float) -> tuple[float, float]:
+    """Return edge and step of the cells along one axis: those given, unless the coordinates say otherwise."""
+    centres = dataset[name].values.astype(np.float64) if name in dataset.coords else np.empty(0)
+    if len(centres) == 0:
+        return origin, step
+    size = abs(step)
+    if len(centres) > 1:
+        apart = float(centres[-1] - centres[0]) / (len(centres) - 1)
+        step = step if abs(apart - step) <= _TOLERANCE_PX * size / len(centres) else apart
+    corner = float(centres[0] - step / 2)
+    return (origin if abs(corner - origin) <= _TOLERANCE_PX * size else corner), step

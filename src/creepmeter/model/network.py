@@ -77,7 +77,7 @@ class Network:
         return np.searchsorted(self.epochs, np.array([pair.sec for pair in self.pairs]))
 
     def incidence(self) -> npt.NDArray[np.float64]:
-        """Return the matrix that turns displacement per epoch (n,) into displacement per pair (m,): -1 at ref, +1 at sec."""
+        """Return the matrix from displacement per epoch to displacement per pair, (m, n): -1 at ref, +1 at sec."""
         matrix = np.zeros((len(self.pairs), len(self.epochs)))
         rows = np.arange(len(self.pairs))
         matrix[rows, self.ref_index] = -1.0

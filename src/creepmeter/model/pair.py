@@ -27,7 +27,7 @@ class Pair:
     sec: Epoch
 
     def __post_init__(self) -> None:
-        if self.sec <= self.ref:
+        if not self.sec > self.ref:  # so that NaT, which compares false, is refused too
             message = f"a pair must run forward in time, got {self.ref} -> {self.sec}: swap the two"
             raise NetworkError(message)
 

@@ -47,6 +47,7 @@ _COORDS: dict[str, tuple[str, ...]] = {
     TIME_SERIES: ("component", "time"),
     MOTION_MODEL: ("component", "term"),
 }
+_Variables = dict[str, tuple[tuple[str, ...], npt.ArrayLike, dict[str, Any]]]
 PairLike = Pair | tuple[EpochLike, EpochLike] | Sequence[EpochLike]
 
 
@@ -62,19 +63,23 @@ def check(dataset: xr.Dataset, kind: str) -> None:
     """Raise `SchemaError`, saying what is missing, unless `dataset` keeps the promise of `kind`."""
     name, dims = _MAIN[kind]
     if name not in dataset:
-        message = f"this is no {kind}: it has no variable {name!r} (found {', '.join(map(str, dataset.data_vars)) or 'none'})"
+        message = (
+            f"this is no {kind}: it has no variable {name!r} (found {', '.join(map(str, dataset.data_vars)) or 'none'})"
+        )
         raise SchemaError(message)
     if tuple(dataset[name].dims) != dims:
         message = f"{kind} needs {name} with dimensions {dims}, found {tuple(dataset[name].dims)}"
         raise SchemaError(message)
     missing = [coord for coord in _COORDS[kind] if coord not in dataset.coords]
     if missing:
-        message = f"{kind} lacks the coordinates {', '.join(missing)}: make it with the makers in creepmeter.model.schema"
+        message = (
+            f"{kind} lacks the coordinates {', '.join(missing)}: make it with the makers in creepmeter.model.schema"
+        )
         raise SchemaError(message)
 
 
 def map_dataset(
-    variables: dict[str, tuple[tuple[str, ...], npt.ArrayLike, dict[str, Any]]],
+    variables: _Variables,
     coords: dict[str, Any],
     grid: Grid,
     *,
@@ -82,6 +87,13 @@ def map_dataset(
     attributes: dict[str, Any] | None = None,
 ) -> xr.Dataset:
     """Return a Dataset of map variables on a grid, with the attributes that CF asks for."""
+    for name, (dims, values, _) in variables.items():
+        shape = np.shape(values)
+        if dims[-2:] == MAP_DIMS and shape[-2:] != tuple(grid.shape):
+            message = (
+                f"{name} has {shape[-2:]} rows and columns, the grid {tuple(grid.shape)}: give the grid of the data"
+            )
+            raise SchemaError(message)
     data = {name: xr.Variable(dims, values, attrs) for name, (dims, values, attrs) in variables.items()}
     for variable in data.values():
         if variable.dims[-2:] == MAP_DIMS:
@@ -92,8 +104,12 @@ def map_dataset(
 
 def make_image_cube(image: npt.ArrayLike, times: Sequence[EpochLike] | Epochs, grid: Grid) -> xr.Dataset:
     """Return images (time, y, x) as an ImageCube; NaN is missing."""
-    variables = {"image": (("time", "y", "x"), image, {"long_name": "image brightness", "units": "1"})}
-    return map_dataset(variables, {"time": as_epochs(times)}, grid, kind=IMAGE_CUBE)
+    dates = as_epochs(times)
+    if np.shape(image)[:-2] != (len(dates),):
+        message = f"images must be (time, y, x) with {len(dates)} time(s), got shape {np.shape(image)}"
+        raise SchemaError(message)
+    variables: _Variables = {"image": (("time", "y", "x"), image, {"long_name": "image brightness", "units": "1"})}
+    return map_dataset(variables, {"time": dates}, grid, kind=IMAGE_CUBE)
 
 
 def make_pair_stack(
@@ -145,20 +161,27 @@ def make_pair_stack(
     values = np.asarray(displacement)
     if not np.issubdtype(values.dtype, np.floating):
         values = values.astype(np.float64)
-    if values.ndim == 3:
+    if values.ndim == len(("pair", *MAP_DIMS)):
         values = values[None]
     _require_shape(values, component, pairs)
     shape = (values.shape[2], values.shape[3])
-    variables: dict[str, tuple[tuple[str, ...], npt.ArrayLike, dict[str, Any]]] = {
+    variables: _Variables = {
         "displacement": (_MAIN[PAIR_STACK][1], values, {"units": "m", "long_name": "displacement from ref to sec"})
     }
     if sigma is not None:
         spread = _broadcast(sigma, values.shape, "sigma", values.dtype)
-        variables["sigma"] = (_MAIN[PAIR_STACK][1], spread, {"units": "m", "long_name": "standard error of displacement"})
+        variables["sigma"] = (
+            _MAIN[PAIR_STACK][1],
+            spread,
+            {"units": "m", "long_name": "standard error of displacement"},
+        )
     if quality is not None:
         level = _broadcast(quality, values.shape[1:], "quality", np.dtype(np.float32))
         variables["quality"] = (("pair", "y", "x"), level, {"units": "1", "long_name": "quality, 0 bad to 1 good"})
     mask = np.ones(len(pairs), bool) if used is None else np.asarray(used, bool)
+    if mask.shape != (len(pairs),):
+        message = f"used has shape {mask.shape}, the stack {len(pairs)} pair(s): give one true or false for each"
+        raise SchemaError(message)
     coords = {"component": list(component), **pair_coords(pairs, mask)}
     return map_dataset(variables, coords, grid or pixel_grid(shape), kind=PAIR_STACK)
 
@@ -175,13 +198,16 @@ def pair_coords(pairs: Sequence[PairLike], used: npt.NDArray[np.bool_]) -> dict[
 
 def _require_shape(values: npt.NDArray[Any], component: Sequence[str], pairs: Sequence[PairLike]) -> None:
     expected = (len(component), len(pairs))
-    if values.ndim != 4 or values.shape[:2] != expected:
+    if values.shape[:-2] != expected:
         message = (
             f"displacement must be (component, pair, y, x) with {expected[0]} component(s) and {expected[1]} pair(s), "
             f"got shape {values.shape}"
         )
         raise SchemaError(message)
     unknown = [name for name in component if name not in COMPONENTS]
+    if len(set(component)) < len(component):
+        message = f"components {', '.join(component)}: each may come once"
+        raise SchemaError(message)
     if unknown:
         message = f"unknown component {unknown[0]!r}: use {', '.join(COMPONENTS)}"
         raise SchemaError(message)

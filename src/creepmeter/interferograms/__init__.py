@@ -1,0 +1,1 @@
+"""Readers of measurements that other programs made, one module per producer."""

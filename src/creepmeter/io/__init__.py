@@ -1,0 +1,1 @@
+"""Files: product stores, rasters, vectors, provenance, locks. The only room that calls a file driver."""

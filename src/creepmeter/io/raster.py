@@ -1,0 +1,314 @@
+"""Images and maps as raster files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from scipy import ndimage
+
+from creepmeter.errors import GridError, ImageError, StoreError
+from creepmeter.io import swap
+from creepmeter.io.rasterfile import MAX_PIXELS, Header, header_of, is_south_up, local_grid, open_raster
+from creepmeter.model.grid import Grid
+from creepmeter.model.schema import MAP_DIMS
+
+__all__ = ["Header", "read_bands", "read_header", "read_image", "read_maps", "require_usable", "write_geotiff"]
+
+Floats32 = npt.NDArray[np.float32]
+_TILE = 256
+
+
+def read_header(path: str | Path) -> Header:
+    """Return grid, shape, bands, type and no-data value of a raster; no pixel is read.
+
+    Raises
+    ------
+    ImageError
+        Not a local raster of an allowed format.
+    """
+    with open_raster(path) as source:
+        return header_of(source)
+
+
+def read_image(
+    path: str | Path,
+    *,
+    band: int | None = None,
+    nodata: float | None = None,
+    pixel_size_m: float | None = 1.0,
+    missing_below: float | None = None,
+    grow_px: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Floats32, Grid]:
+    """Read one image as brightness.
+
+    Parameters
+    ----------
+    path : str or Path
+        GeoTIFF/COG, JPEG, PNG or JPEG 2000 on this machine.
+    band : int, optional
+        Band to read, counted from 1. Default: the mean of all bands (without alpha).
+    nodata : float, optional
+        Value that means missing where every band read has it; the file's own value, mask and alpha hold as well.
+    pixel_size_m : float or None
+        Edge of a pixel in metres, for files without georeference. None: such files are refused.
+    missing_below : float, optional
+        Pixels where no band is above this value are missing. For black frames in JPEG, whose black is not exactly 0.
+    grow_px : int
+        Widen what `missing_below` or `nodata` found by this many pixels, because JPEG rings beside a black frame.
+    max_pixels : int
+        Refuse larger images before memory is asked for.
+
+    Returns
+    -------
+    image : array, (y, x) float32
+        North up; NaN = missing.
+    grid : Grid
+        Of the file, or a pixel grid.
+
+    Raises
+    ------
+    ImageError
+        The file is damaged, cut, too large, of another format, or lacks the band.
+    InputError
+        No georeference and `pixel_size_m` is None.
+    """
+    with open_raster(path, max_pixels=max_pixels) as source:
+        header = header_of(source)
+        wanted = _bands_wanted(path, source, band)
+        values = source.read(wanted)
+        missing = ~_valid(source, wanted, nodata)
+        if is_south_up(source):
+            values, missing = values[:, ::-1], missing[::-1]
+    framed = _all_missing(values, nodata, missing_below)
+    if grow_px > 0:
+        framed = _grow(framed, grow_px)
+    image = values.mean(axis=0, dtype=np.float32) if len(wanted) > 1 else values[0].astype(np.float32)
+    image[missing | framed | ~np.isfinite(image)] = np.nan
+    return image, local_grid(path, header, pixel_size_m)
+
+
+def _bands_wanted(path: str | Path, source: DatasetReader, band: int | None) -> list[int]:
+    if np.dtype(source.dtypes[0]).kind not in "uif":
+        message = (
+            f"image {path} holds {source.dtypes[0]} values: give an image of real numbers (amplitude, not complex)"
+        )
+        raise ImageError(message)
+    if ColorInterp.palette in source.colorinterp:
+        message = f"image {path} holds numbers of a colour table, not brightness: convert it to grey or RGB first"
+        raise ImageError(message)
+    if band is None:
+        return [k for k in source.indexes if source.colorinterp[k - 1] != ColorInterp.alpha] or [1]
+    if not 1 <= band <= source.count:
+        message = f"image {path} has {source.count} band(s), band {band} was asked for: count from 1"
+        raise ImageError(message)
+    return [band]
+
+
+def _valid(source: DatasetReader, wanted: Sequence[int], nodata: float | None = None) -> npt.NDArray[np.bool_]:
+    """Tell where every wanted band counts by the file: its no-data value (unless `nodata` is given), mask, alpha."""
+    flags = [source.mask_flag_enums[band - 1] for band in wanted]
+    if nodata is not None and all(MaskFlags.nodata in flag for flag in flags):
+        return np.ones((source.height, source.width), bool)
+    return np.asarray((source.read_masks(list(wanted)) > 0).all(axis=0))
+
+
+def _all_missing(
+    values: npt.NDArray[np.generic], nodata: float | None, missing_below: float | None
+) -> npt.NDArray[np.bool_]:
+    framed = np.zeros(values.shape[1:], bool)
+    if nodata is not None:
+        framed |= (np.isnan(values) if np.isnan(nodata) else values == nodata).all(axis=0)
+    if missing_below is not None:
+        framed |= np.less_equal(values, missing_below).all(axis=0)
+    return framed
+
+
+def _grow(mask: npt.NDArray[np.bool_], pixels: int) -> npt.NDArray[np.bool_]:
+    """Widen a mask by a square of `pixels` on each side."""
+    grown = ndimage.maximum_filter(mask.astype(np.uint8), size=2 * pixels + 1, mode="constant", cval=0)
+    return np.asarray(grown > 0)
+
+
+def require_usable(image: npt.NDArray[np.floating], name: str) -> None:
+    """Raise `ImageError`, naming the image, when it has no pixel to match: all missing, or one value throughout."""
+    finite = image[np.isfinite(image)]
+    if finite.size == 0:
+        message = f"image {name} has no valid pixel: check nodata and masks, or leave this image out"
+        raise ImageError(message)
+    if finite.min() == finite.max():
+        message = f"image {name} is constant ({finite.flat[0]:g} everywhere): nothing can be matched, leave it out"
+        raise ImageError(message)
+
+
+def read_bands(
+    path: str | Path, *, pixel_size_m: float | None = 1.0, bands: Sequence[int] | None = None
+) -> tuple[npt.NDArray[np.generic], Grid, float | None]:
+    """Read bands as they are stored.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raster of an allowed format.
+    pixel_size_m : float or None
+        As in `read_image`.
+    bands : sequence of int, optional
+        Bands counted from 1; all by default.
+
+    Returns
+    -------
+    values : array, (band, y, x)
+        Type of the file, north up.
+    grid : Grid
+        Of the file, or a pixel grid.
+    nodata : float or None
+        Declared no-data value.
+
+    Raises
+    ------
+    ImageError
+        The file is damaged, cut, too large, of another format, or lacks a band.
+    """
+    with open_raster(path) as source:
+        header = header_of(source)
+        wanted = list(bands) if bands is not None else list(source.indexes)
+        for band in wanted:
+            _bands_wanted(path, source, band)
+        values = source.read(wanted)
+        if is_south_up(source):
+            values = values[:, ::-1]
+    return values, local_grid(path, header, pixel_size_m), header.nodata
+
+
+def read_maps(path: str | Path, bands: Sequence[int], *, pixel_size_m: float | None = None) -> tuple[Floats32, Grid]:
+    """Read bands of measurements: float32, NaN where the file says missing (no-data value, mask, NaN, infinite).
+
+    Parameters
+    ----------
+    path : str or Path
+        Raster of an allowed format.
+    bands : sequence of int
+        Counted from 1.
+    pixel_size_m : float or None
+        Grid step for files without georeference; None refuses them.
+
+    Returns
+    -------
+    values : array, (band, y, x) float32
+        North up.
+    grid : Grid
+        Of the file, or a pixel grid.
+
+    Raises
+    ------
+    ImageError
+        The file is damaged, cut, too large, of another format, or lacks a band.
+    InputError
+        No georeference and `pixel_size_m` is None.
+    """
+    with open_raster(path) as source:
+        header = header_of(source)
+        for band in bands:
+            _bands_wanted(path, source, band)
+        values = source.read(list(bands)).astype(np.float32)
+        values[source.read_masks(list(bands)) == 0] = np.nan
+        if is_south_up(source):
+            values = values[:, ::-1]
+    values[~np.isfinite(values)] = np.nan
+    return values, local_grid(path, header, pixel_size_m)
+
+
+def write_geotiff(
+    path: str | Path,
+    array: npt.NDArray[np.generic],
+    grid: Grid,
+    *,
+    nodata: float | None = np.nan,
+    names: Sequence[str] | None = None,
+    tags: Mapping[str, str] | None = None,
+    cog: bool = False,
+) -> None:
+    """Write a map as a compressed, tiled GeoTIFF, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to make or replace.
+    array : array, (band, y, x) or (y, x)
+        float64 is written as float32, bool as uint8.
+    grid : Grid
+        Shape of the last two axes; without reference system the file has a transform only.
+    nodata : float or None
+        Value that means missing; NaN holds for floats only.
+    names, tags : optional
+        Descriptions of the bands, metadata of the file.
+    cog : bool
+        Cloud-optimised GeoTIFF with overviews.
+
+    Raises
+    ------
+    GridError
+        The array has another shape than the grid.
+    StoreError
+        The disk is full or not writable.
+    """
+    values = _bands_to_write(array, grid)
+    names = list(names) if names is not None else []
+    if names and len(names) != len(values):
+        message = f"{path}: {len(names)} band names for {len(values)} band(s): give one for each"
+        raise GridError(message)
+    floating = values.dtype.kind == "f"
+    keep = None if nodata is not None and np.isnan(nodata) and not floating else nodata
+    profile = {"count": len(values), "dtype": values.dtype.name, "nodata": keep, "compress": "deflate"}
+    profile |= {"height": grid.shape[0], "width": grid.shape[1], "transform": grid.affine, "BIGTIFF": "IF_SAFER"}
+    profile |= {"crs": None if grid.crs is None else grid.crs.to_wkt(), "PREDICTOR": 3 if floating else 2}
+    if cog:
+        profile |= {
+            "driver": "COG",
+            "blocksize": _TILE,
+            "PREDICTOR": "YES",
+            "overview_resampling": "average" if floating else "nearest",
+        }
+    else:
+        profile |= {"driver": "GTiff", "tiled": True, "blockxsize": _TILE, "blockysize": _TILE}
+    _write_whole(Path(path), values, profile, names, dict(tags or {}))
+
+
+def _bands_to_write(array: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.generic]:
+    values = np.asarray(array)
+    values = values[None] if values.ndim == len(MAP_DIMS) else values
+    if values.ndim != len(MAP_DIMS) + 1 or values.shape[1:] != tuple(grid.shape):
+        message = f"an array of shape {np.shape(array)} does not fit a grid of {grid.shape[0]} x {grid.shape[1]} px"
+        raise GridError(message)
+    if values.dtype == np.float64:
+        return values.astype(np.float32)
+    return values.astype(np.uint8) if values.dtype == np.bool_ else values
+
+
+def _write_whole(
+    path: Path, values: npt.NDArray[np.generic], profile: dict[str, object], names: Sequence[str], tags: dict[str, str]
+) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial.tif")
+    with swap.file_errors(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with rasterio.Env(), rasterio.open(partial, "w", **profile) as target:
+                target.write(values)
+                for band, name in enumerate(names, start=1):
+                    target.set_band_description(band, name)
+                target.update_tags(**tags)
+            swap.replace(partial, path)
+        except RasterioError as problem:
+            message = f"cannot write {path} ({problem}): check free space and permission, then run again"
+            raise StoreError(message) from problem
+        finally:
+            partial.unlink(missing_ok=True)
+            partial.with_name(f"{partial.name}.aux.xml").unlink(missing_ok=True)

@@ -1,0 +1,37 @@
+"""Known motion turned into scenes, pairs, stacks and files: for tests, the demo and benchmarks."""
+
+from __future__ import annotations
+
+from creepmeter.simulate.demo import demo_scenes
+from creepmeter.simulate.files import WriteRaster, write_offset_maps, write_scenes
+from creepmeter.simulate.images import PairImages, pair_images, rigid_pair
+from creepmeter.simulate.motion import MotionField, Slide
+from creepmeter.simulate.networks import all_pairs, nearest_pairs, pair_stack, random_network, regular_times
+from creepmeter.simulate.options import SceneOptions, StackOptions
+from creepmeter.simulate.scenes import SimulatedScenes, scene_stack
+from creepmeter.simulate.terrain import Ground, Surface, ground, surface
+
+__all__ = [
+    "Ground",
+    "MotionField",
+    "PairImages",
+    "SceneOptions",
+    "SimulatedScenes",
+    "Slide",
+    "StackOptions",
+    "Surface",
+    "WriteRaster",
+    "all_pairs",
+    "demo_scenes",
+    "ground",
+    "nearest_pairs",
+    "pair_images",
+    "pair_stack",
+    "random_network",
+    "regular_times",
+    "rigid_pair",
+    "scene_stack",
+    "surface",
+    "write_offset_maps",
+    "write_scenes",
+]
