@@ -70,8 +70,13 @@ def test_the_result_does_not_depend_on_the_blocks(memory: float, multiple: int) 
 
 def test_progress_counts_pixels_and_done_blocks_are_passed_over() -> None:
     blocks = plan_blocks((4, 2), 1e9, 2.0)
-    progress, worked = Counter(), []
-    run_blocks(blocks, lambda block: block.index, lambda _, k: worked.append(k), done=lambda block: block.index == 1, progress=progress, name="invert")  # fmt: skip
+    progress = Counter()
+    worked: list[int] = []
+
+    def put(_: Block, result: int) -> None:
+        worked.append(result)
+
+    run_blocks(blocks, lambda b: b.index, put, done=lambda b: b.index == 1, progress=progress, name="invert")
     assert worked == [0, 2, 3]
     assert progress.told == [("invert", 8), 2, 2, 2, 2, "end"]
 

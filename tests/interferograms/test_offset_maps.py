@@ -37,7 +37,7 @@ def offsets(seed: int, grid: GeoBox = GRID) -> npt.NDArray[np.float32]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "maps of α"
+    place = tmp_path / "maps of Übung 斜"
     for seed, name in enumerate(NAMES):
         write_geotiff(place / name, offsets(seed), GRID)
     return place
@@ -123,15 +123,17 @@ def test_an_interrupted_load_goes_on(folder: Path, tmp_path: Path, monkeypatch: 
             seen.append(f"{name} {total}")
 
         def advance(self, n: int) -> None:
-            seen.append("file")
+            seen.extend(["file"] * n)
             if len(seen) == 3:
-                raise KeyboardInterrupt
+                message = "stopped by hand"
+                raise KeyboardInterrupt(message)
 
         def finish(self) -> None:
             seen.append("end")
 
-    with pytest.raises(KeyboardInterrupt, match=""):
+    with pytest.raises(KeyboardInterrupt, match="by hand"):
         store_offset_maps(folder, tmp_path / "stack.zarr", options=FOREIGN, progress=Stop())
+    assert seen == ["load offset maps 3", "file", "file", "end"]
     read: list[Path] = []
     from creepmeter.interferograms import mapfiles, offset_maps  # noqa: PLC0415 - patched below
 
@@ -283,5 +285,5 @@ def test_names_that_make_no_series(tmp_path: Path, names: list[str], why: str) -
 def test_a_real_series_of_another_producer(shared: Path) -> None:
     series = load_series_maps(shared / "data" / "insar_disp_timeseries_west_texas" / "displacement_*.tif")
     assert dict(series.sizes) == {"component": 1, "time": 9, "y": 362, "x": 357}
-    assert grid_of(series).crs.epsg == 32613
+    assert grid_of(series).crs == "EPSG:32613"
     assert 0.01 < np.nanmax(np.abs(series.displacement)) < 0.1

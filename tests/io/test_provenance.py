@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import xarray as xr
 
@@ -64,7 +65,13 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
 
 def test_arrays_and_datasets_are_known_by_type_shape_and_value() -> None:
     base = np.arange(4.0)
-    others = [base.astype("f4"), base.reshape(2, 2), base + 1, np.array(["a"]), xr.Dataset({"v": ("x", base)})]
+    others: list[npt.ArrayLike | xr.Dataset] = [
+        base.astype("f4"),
+        base.reshape(2, 2),
+        base + 1,
+        np.array(["a"]),
+        xr.Dataset({"v": ("x", base)}),
+    ]
     assert digest_arrays(base) == digest_arrays(base.copy())
     assert len({digest_arrays(item) for item in [base, *others]}) == 6
     assert digest_arrays(xr.Dataset(attrs={"a": 1})) != digest_arrays(xr.Dataset(attrs={"a": 2}))

@@ -48,7 +48,10 @@ def texture() -> npt.NDArray[np.uint8]:
     cog=st.booleans(),
 )
 def test_a_map_written_is_the_map_read(
-    tmp_path_factory: pytest.TempPathFactory, shape: tuple[int, int, int], kind: str, cog: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    shape: tuple[int, int, int],
+    kind: str,
+    cog: bool,  # noqa: FBT001 - hypothesis names its arguments
 ) -> None:
     values = (np.random.default_rng(0).random(shape) * 100).astype(kind)
     if kind == "f4":
@@ -190,7 +193,7 @@ def test_without_georeference_a_pixel_size_is_needed(tmp_path: Path, texture: np
 @pytest.mark.parametrize("kind", ["deflate", "lzw", "cog", "jpeg", "png", "jp2", "bare"])
 def test_a_cut_image_is_an_error_and_never_zeros(tmp_path: Path, kind: str, share: float) -> None:
     values = np.random.default_rng(3).integers(1, 255, (300, 320), dtype=np.uint8)
-    profile: dict[str, object] = {
+    profiles: dict[str, dict[str, object]] = {
         "deflate": {"compress": "deflate", "tiled": True, "blockxsize": 64, "blockysize": 64},
         "lzw": {"compress": "lzw"},
         "cog": {"driver": "COG"},
@@ -198,8 +201,8 @@ def test_a_cut_image_is_an_error_and_never_zeros(tmp_path: Path, kind: str, shar
         "png": {"driver": "PNG"},
         "jp2": {"driver": "JP2OpenJPEG"},
         "bare": {},
-    }[kind]
-    path = make(tmp_path / "whole", values, **profile)
+    }
+    path = make(tmp_path / "whole", values, **profiles[kind])
     content = path.read_bytes()
     cut = tmp_path / "cut image.tif"
     cut.write_bytes(content[: int(len(content) * share)])
@@ -223,7 +226,14 @@ def test_other_formats_and_addresses_are_refused(tmp_path: Path) -> None:
 
 def test_absurd_sizes_are_refused_before_allocation(tmp_path: Path) -> None:
     path = tmp_path / "huge.tif"
-    profile = {"width": 1_000_000, "height": 1_000_000, "count": 1, "dtype": "uint8", "tiled": True, "SPARSE_OK": True}
+    profile: dict[str, object] = {
+        "width": 1_000_000,
+        "height": 1_000_000,
+        "count": 1,
+        "dtype": "uint8",
+        "tiled": True,
+        "SPARSE_OK": True,
+    }
     with rasterio.open(
         path, "w", driver="GTiff", BIGTIFF="YES", blockxsize=16384, blockysize=16384, **PLACED, **profile
     ):
@@ -291,3 +301,15 @@ def test_real_jpegs_with_a_black_frame(shared: Path) -> None:
     assert image.shape == (1231, 1731)
     assert grid.crs is None
     assert 0.4 < np.isnan(image).mean() < 0.5
+
+
+def test_nodata_of_a_jpeg_allows_for_its_compression(tmp_path: Path, texture: npt.NDArray[np.uint8]) -> None:
+    framed = np.zeros((48, 64), np.uint8)
+    framed[16:40, 16:56] = texture[:24, :40]
+    image, _ = read_image(make(tmp_path / "a.jpg", framed, driver="JPEG", QUALITY=80), nodata=0)
+    kept = np.isfinite(image)
+    assert kept[26:30, 26:46].all()
+    assert not kept[:22].any()
+    assert not kept[:, :22].any()
+    exact, _ = read_image(make(tmp_path / "a.png", framed, driver="PNG"), nodata=0)
+    np.testing.assert_array_equal(np.isfinite(exact), framed > 0)

@@ -124,12 +124,15 @@ def store_offset_maps(
     writer = StoreWriter.create_or_resume(path, template, {"pair": 1}, key)
     shown: Progress = progress if progress is not None else NullProgress()
     shown.start("load offset maps", len(pairs))
-    for k, file in enumerate(pairs):
-        if not writer.done(file.name):
-            found = read_map(file, layout, chosen)
-            writer.put(file.name, {"pair": slice(k, k + 1)}, {n: _with_pair_axis(n, v) for n, v in found.items()})
-        shown.advance(1)
-    shown.finish()
+    try:
+        for k, file in enumerate(pairs):
+            if not writer.done(file.name):
+                found = read_map(file, layout, chosen)
+                arrays = {name: _with_pair_axis(name, values) for name, values in found.items()}
+                writer.put(file.name, {"pair": slice(k, k + 1)}, arrays)
+            shown.advance(1)
+    finally:
+        shown.finish()
     return writer.finish(provenance(chosen.model_dump(), inputs))
 
 

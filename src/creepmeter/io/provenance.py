@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-import creepmeter
 from creepmeter.errors import StoreError
 from creepmeter.io import swap
 from creepmeter.io.layout import jsonable
@@ -146,7 +146,7 @@ def provenance(options: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[st
             short = "/".join(Path(str(name)).parts[-2:])
         named[short] = digest
     return {
-        "creepmeter_version": creepmeter.__version__,
+        "creepmeter_version": version("creepmeter"),
         "options": jsonable(dict(options), "options"),
         "inputs": named,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

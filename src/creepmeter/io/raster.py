@@ -24,6 +24,8 @@ __all__ = ["Header", "read_bands", "read_header", "read_image", "read_maps", "re
 
 Floats32 = npt.NDArray[np.float32]
 _TILE = 256
+JPEG_TOLERANCE = 3  # grey levels by which compression moves a uniform frame
+JPEG_BLOCK_PX = 8  # it rings within its blocks
 
 
 def read_header(path: str | Path) -> Header:
@@ -45,7 +47,7 @@ def read_image(
     nodata: float | None = None,
     pixel_size_m: float | None = 1.0,
     missing_below: float | None = None,
-    grow_px: int = 0,
+    grow_px: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Floats32, Grid]:
     """Read one image as brightness.
@@ -57,13 +59,15 @@ def read_image(
     band : int, optional
         Band to read, counted from 1. Default: the mean of all bands (without alpha).
     nodata : float, optional
-        Value that means missing where every band read has it; the file's own value, mask and alpha hold as well.
+        Value that means missing where every band read has it; the file's own value, mask and alpha hold as well. In a
+        JPEG, whose compression blurs the edge of a frame, values within 3 of it count.
     pixel_size_m : float or None
         Edge of a pixel in metres, for files without georeference. None: such files are refused.
     missing_below : float, optional
         Pixels where no band is above this value are missing. For black frames in JPEG, whose black is not exactly 0.
-    grow_px : int
-        Widen what `missing_below` or `nodata` found by this many pixels, because JPEG rings beside a black frame.
+    grow_px : int, optional
+        Widen what `missing_below` or `nodata` found by this many pixels. Default: 8 for a JPEG, which rings within its
+        blocks of 8 pixels beside a frame; 0 otherwise.
     max_pixels : int
         Refuse larger images before memory is asked for.
 
@@ -83,14 +87,16 @@ def read_image(
     """
     with open_raster(path, max_pixels=max_pixels) as source:
         header = header_of(source)
+        lossy = header.driver == "JPEG"
         wanted = _bands_wanted(path, source, band)
         values = source.read(wanted)
         missing = ~_valid(source, wanted, nodata)
         if is_south_up(source):
             values, missing = values[:, ::-1], missing[::-1]
-    framed = _all_missing(values, nodata, missing_below)
-    if grow_px > 0:
-        framed = _grow(framed, grow_px)
+    framed = _all_missing(values, nodata, missing_below, tolerance=JPEG_TOLERANCE if lossy else 0)
+    reach = (JPEG_BLOCK_PX if lossy else 0) if grow_px is None else grow_px
+    if reach > 0:
+        framed = _grow(framed, reach)
     image = values.mean(axis=0, dtype=np.float32) if len(wanted) > 1 else values[0].astype(np.float32)
     image[missing | framed | ~np.isfinite(image)] = np.nan
     return image, local_grid(path, header, pixel_size_m)
@@ -122,14 +128,22 @@ def _valid(source: DatasetReader, wanted: Sequence[int], nodata: float | None = 
 
 
 def _all_missing(
-    values: npt.NDArray[np.generic], nodata: float | None, missing_below: float | None
+    values: npt.NDArray[np.generic], nodata: float | None, missing_below: float | None, *, tolerance: int
 ) -> npt.NDArray[np.bool_]:
     framed = np.zeros(values.shape[1:], bool)
     if nodata is not None:
-        framed |= (np.isnan(values) if np.isnan(nodata) else values == nodata).all(axis=0)
+        framed |= _equal(values, nodata, tolerance).all(axis=0)
     if missing_below is not None:
         framed |= np.less_equal(values, missing_below).all(axis=0)
     return framed
+
+
+def _equal(values: npt.NDArray[np.generic], nodata: float, tolerance: int) -> npt.NDArray[np.bool_]:
+    if np.isnan(nodata):
+        return np.asarray(np.isnan(values))
+    if tolerance == 0:
+        return np.asarray(values == nodata)
+    return np.asarray(np.greater_equal(values, nodata - tolerance) & np.less_equal(values, nodata + tolerance))
 
 
 def _grow(mask: npt.NDArray[np.bool_], pixels: int) -> npt.NDArray[np.bool_]:

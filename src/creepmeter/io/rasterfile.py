@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import rasterio
 from affine import Affine
@@ -89,7 +88,7 @@ def require_local(path: str | Path) -> Path:
     found = Path(path)
     if not found.is_file():
         what = "is a folder" if found.is_dir() else "does not exist"
-        message = f"image {text} {what}: give the name of an image file"
+        message = f"{text} {what}: give the name of a file"
         raise ImageError(message)
     return found
 
@@ -119,13 +118,32 @@ def open_raster(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[D
         raise ImageError(message) from problem
 
 
+def is_raster(path: str | Path) -> bool:
+    """Tell whether a local file starts like a raster of an allowed format, whatever its name.
+
+    Raises
+    ------
+    ImageError
+        Not the name of a local file.
+    """
+    return _driver_by(_head(require_local(path))) is not None
+
+
+def _head(found: Path) -> bytes:
+    with swap.file_errors(found, "read"), found.open("rb") as file:
+        return file.read(12)
+
+
+def _driver_by(head: bytes) -> str | None:
+    return next((driver for driver, starts in _STARTS.items() if head.startswith(starts)), None)
+
+
 def _driver_of(path: str | Path, found: Path) -> str:
     """Choose the driver from the first bytes, so that no other one (VRT, network, archives) ever sees the file."""
-    with swap.file_errors(found, "read"), found.open("rb") as file:
-        head = file.read(12)
-    for driver, starts in _STARTS.items():
-        if head.startswith(starts):
-            return driver
+    head = _head(found)
+    driver = _driver_by(head)
+    if driver is not None:
+        return driver
     message = f"image {path} is not one of {', '.join(DRIVERS)} (it starts with {head!r}): convert it to GeoTIFF"
     raise ImageError(message)
 
@@ -183,8 +201,15 @@ def native_grid(source: DatasetReader) -> Grid | None:
     if is_south_up(source):
         a, b, c, d, e, f = affine[:6]
         affine = Affine(a, -b, c + b * source.height, d, -e, f + e * source.height)
-    crs: Any = None if source.crs is None else source.crs.to_wkt()
-    return GeoBox((source.height, source.width), affine, crs)
+    return GeoBox((source.height, source.width), affine, _reference_system(source))
+
+
+def _reference_system(source: DatasetReader) -> str | None:
+    """Return the code of the reference system where it has one, for it reads better in messages, else its text."""
+    if source.crs is None:
+        return None
+    code = source.crs.to_epsg(confidence_threshold=100)
+    return f"EPSG:{code}" if code else str(source.crs.to_wkt())
 
 
 def is_south_up(source: DatasetReader) -> bool:

@@ -111,3 +111,13 @@ def sync_folder(path: Path) -> None:
     """Flush names of a folder to disk, where the system can do that."""
     with suppress(OSError):
         sync_file(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file so that it is either whole or as it was."""
+    fresh = path.with_name(f".{path.name}.new")
+    with file_errors(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(text, encoding="utf-8")
+        sync_file(fresh)
+        fresh.replace(path)

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyogrio
 import shapely
 from affine import Affine
+from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
-from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 from rasterio.features import rasterize
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
@@ -21,12 +21,11 @@ from shapely.geometry.base import BaseGeometry
 from creepmeter.errors import GridError, InputError
 from creepmeter.io import swap
 from creepmeter.io.raster import read_bands, read_header
-from creepmeter.io.rasterfile import LOSSY, require_local
+from creepmeter.io.rasterfile import LOSSY, is_raster, require_local
 from creepmeter.model.grid import Grid, describe_grid, same_grid
 
 _LOG = logging.getLogger(__name__)
 VECTOR_DRIVERS = ("GeoJSON", "GPKG", "ESRI Shapefile", "KML", "LIBKML", "FlatGeobuf")
-_VECTOR_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".kml", ".fgb")
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -62,7 +61,7 @@ def burn_mask(source: str | Path | BaseGeometry, grid: Grid, *, name: str = "mas
     """
     if isinstance(source, BaseGeometry):
         return _burn([source], grid, name)
-    if Path(source).suffix.lower() in _VECTOR_SUFFIXES:
+    if not is_raster(source):
         return _burn(polygons(source, None if grid.crs is None else grid.crs.to_wkt()), grid, f"{name} {source}")
     return _burn_raster(source, grid, name, image or grid)
 
@@ -122,15 +121,15 @@ def _read_vector(found: Path, path: str | Path) -> gpd.GeoDataFrame:
 
 
 def _require_vector(found: Path, path: str | Path) -> None:
-    """Look at the first bytes before any driver does: drivers that lead to other files or addresses never see the file."""
+    """Look at the first bytes first, so that drivers that lead to other files or addresses never see the file."""
     with swap.file_errors(found, "read"), found.open("rb") as file:
         head = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     known = head.startswith((b"SQLite format 3\x00", b"\x00\x00\x27\x0a", b"fgb\x03", b"{"))
     known = known or (head.startswith(b"<") and b"<kml" in head)
     if not known or b"OGRVRT" in head or b"gdal_streamed_alg" in head:
-        listed = ", ".join(VECTOR_DRIVERS)
         message = (
-            f"{path} cannot be read as polygons (its content is none of {listed}): save it as GeoJSON or GeoPackage"
+            f"{path} cannot be read as polygons (its content is no image and none of {', '.join(VECTOR_DRIVERS)}): "
+            "save it as GeoJSON or GeoPackage"
         )
         raise InputError(message)
 

@@ -180,12 +180,18 @@ def sample_stack(
     components, pairs = stack["displacement"].shape[:2]
     if candidates is None:
         candidates = measured_pixels(stack)
-    pixels = draw_pixels(candidates, min(max_pixels, max(1, _MAX_SAMPLES // (components * pairs))))
+    pixels = draw_pixels(candidates, sample_size(stack, max_pixels))
     drawn = [np.empty((components, pairs, len(pixels)), np.float32) for _ in variables]
     for pair in range(pairs):
         for name, values in zip(variables, drawn, strict=True):
             values[:, pair] = stack[name].isel(pair=pair).values.reshape(components, -1)[:, pixels]
     return drawn[0], drawn[1] if "sigma" in variables else None
+
+
+def sample_size(stack: xr.Dataset, max_pixels: int) -> int:
+    """Return how many pixels to draw, so that the sample of all pairs stays small."""
+    components, pairs = stack["displacement"].shape[:2]
+    return int(min(max_pixels, max(1, _MAX_SAMPLES // (components * pairs))))
 
 
 def measured_pixels(stack: xr.Dataset) -> npt.NDArray[np.bool_]:

@@ -19,7 +19,14 @@ from scipy.ndimage import distance_transform_edt
 
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import PAIR_STACK, check
-from creepmeter.stack.closure import IndependentShare, independent_share, measured_pixels, sample_stack, used_loops
+from creepmeter.stack.closure import (
+    IndependentShare,
+    draw_pixels,
+    independent_share,
+    measured_pixels,
+    sample_size,
+    used_loops,
+)
 from creepmeter.stack.correction import (
     PairCorrection,
     complete_corrections,
@@ -103,6 +110,24 @@ def correct_stable_ground(
     >>> float(corrected["shift"][0, 0]), float(corrected["displacement"].max())
     (0.3, 0.0)
     """
+    plan = plan_correction(stack, stable, options=options, overlap=overlap)
+    main = stack["displacement"]
+    displacement, sigma = np.empty(main.shape, main.dtype), np.empty(main.shape, main.dtype)
+    for pair in range(stack.sizes["pair"]):
+        displacement[:, pair], sigma[:, pair] = plan.apply(stack, pair)
+    result = plan.template(stack)
+    values = {"displacement": displacement, "sigma": sigma}
+    return result.assign({name: result[name].copy(data=values[name]) for name in values if name in result})
+
+
+def plan_correction(
+    stack: xr.Dataset,
+    stable: npt.ArrayLike,
+    *,
+    options: StableOptions | None = None,
+    overlap: float | None = None,
+) -> StablePlan:
+    """Look at the stable ground of every pair, one pair in memory at a time; see `correct_stable_ground`."""
     check(stack, PAIR_STACK)
     options = options or StableOptions()
     mask = np.asarray(stable, bool)
@@ -115,40 +140,43 @@ def correct_stable_ground(
     ends = zip(stack["ref_time"].values, stack["sec_time"].values, strict=True)
     pairs = [Pair.of(ref, sec) for ref, sec in ends]
     corrections = complete_corrections(corrections, pairs, options=options, before=earlier.coefficients)
-    result = _applied(stack, corrections, earlier, options)
-    share = stable_share(result, mask, options=options)
-    result["independent_share"] = ("component", share.share, {"long_name": "share of pair variance that is its own"})
-    result["sigma_inflation"] = ("component", share.factor, {"long_name": "factor on sigma from closures of triangles"})
-    if "sigma" in result:
-        result["sigma"].values *= share.factor[:, None, None, None].astype(result["sigma"].dtype)
-    return result.assign_attrs(stable_model=options.model)
+    plan = StablePlan(tuple(corrections), earlier, options, _nothing_known(stack), _used(stack, corrections))
+    return replace(plan, share=_share(stack, mask, plan))
 
 
-def stable_share(stack: xr.Dataset, stable: Mask, *, options: StableOptions | None = None) -> IndependentShare:
+def _used(stack: xr.Dataset, corrections: Sequence[PairCorrection]) -> Mask:
+    used = stack["used"].values & np.array([one.valid_count > 0 for one in corrections])
+    lost = int(stack["used"].values.sum() - used.sum())
+    if lost:
+        logger.warning("%d of %d pairs have no measured pixel and are not used", lost, len(corrections))
+    return np.asarray(used, bool)
+
+
+def _nothing_known(stack: xr.Dataset) -> IndependentShare:
+    components = stack.sizes["component"]
+    return IndependentShare(np.ones(components), np.ones(components), np.zeros(components, np.int64))
+
+
+def _share(stack: xr.Dataset, stable: Mask, plan: StablePlan) -> IndependentShare:
     """Return from triangles the share of the pairs' variance that is their own, and the factor that sigma needs.
 
-    Triangles are looked at on stable ground where there is any, else everywhere. Without sigma, or without triangles,
-    share and factor are 1; the factor is 1 as well when `closure_inflation` is off.
-
-    Parameters
-    ----------
-    stack : PairStack
-        Corrected.
-    stable : array of bool, (y, x)
-    options : StableOptions, optional
+    Triangles are looked at on stable ground where there is enough, else everywhere. Without sigma, or without
+    triangles, share and factor are 1; the factor is 1 as well when `closure_inflation` is off.
     """
-    options = options or StableOptions()
-    loops = used_loops(stack)
-    components = stack.sizes["component"]
-    if len(loops) == 0 or "sigma" not in stack:
-        return IndependentShare(np.ones(components), np.ones(components), np.zeros(components, np.int64))
+    loops = used_loops(stack.assign_coords(used=("pair", plan.used)))
+    if len(loops) == 0 or not plan.has_sigma(stack):
+        return _nothing_known(stack)
     candidates = measured_pixels(stack)
-    if int((candidates & stable).sum()) >= options.min_stable:
+    if int((candidates & stable).sum()) >= plan.options.min_stable:
         candidates &= stable
-    displacement, sigma = sample_stack(stack, candidates, max_pixels=options.closure_pixels)
-    found = independent_share(displacement, sigma if sigma is not None else np.ones(1), loops)
-    if not options.closure_inflation:
-        return replace(found, factor=np.ones(components))
+    pixels = draw_pixels(candidates, sample_size(stack, plan.options.closure_pixels))
+    drawn = np.empty((2, stack.sizes["component"], stack.sizes["pair"], len(pixels)), np.float32)
+    for pair in range(stack.sizes["pair"]):
+        for kind, values in enumerate(plan.apply(stack, pair)):
+            drawn[kind, :, pair] = values.reshape(len(values), -1)[:, pixels]
+    found = independent_share(drawn[0], drawn[1], loops)
+    if not plan.options.closure_inflation:
+        return replace(found, factor=np.ones(len(found.factor)))
     for name, factor in zip(stack["component"].values, found.factor, strict=True):
         if factor > _WORTH_A_WORD:
             logger.warning("%s: triangles close worse than sigma says, sigma is widened %.3g times", name, factor)
@@ -186,32 +214,56 @@ class _Earlier:
         return displacement, np.sqrt(np.maximum(variance, 0.0))
 
 
-def _applied(
-    stack: xr.Dataset, corrections: Sequence[PairCorrection], earlier: _Earlier, options: StableOptions
-) -> xr.Dataset:
-    main = stack["displacement"]
-    displacement, sigma = np.empty(main.shape, main.dtype), np.empty(main.shape, main.dtype)
-    for pair, correction in enumerate(corrections):
-        found = correction.apply(*earlier.values(stack, pair), floor_m=options.floor_m)
-        displacement[:, pair], sigma[:, pair] = found
-    variables = correction_variables(corrections)
-    variables["shift"].values += earlier.coefficients[..., 0]
-    variables["plane_slope"].values += np.moveaxis(earlier.coefficients[..., 1:], 1, 2)
-    variables["displacement"] = xr.Variable(main.dims, displacement, main.attrs)
-    if np.isfinite(sigma).any():
-        attributes = {"units": "m", "long_name": "standard error of displacement"}
-        grid = {"grid_mapping": main.attrs["grid_mapping"]} if "grid_mapping" in main.attrs else {}
-        attributes |= grid
-        variables["sigma"] = xr.Variable(main.dims, sigma, stack["sigma"].attrs if "sigma" in stack else attributes)
-    used = stack["used"].values & np.array([one.valid_count > 0 for one in corrections])
-    lost = int(stack["used"].values.sum() - used.sum())
-    if lost:
-        logger.warning("%d of %d pairs have no measured pixel and are not used", lost, len(corrections))
-    return (
-        stack.drop_vars([name for name in variables if name in stack])
-        .assign(variables)
-        .assign_coords(used=("pair", used))
-    )
+@dataclass(frozen=True)
+class StablePlan:
+    """What is to be done to every pair of a stack; made by `plan_correction`.
+
+    Parameters
+    ----------
+    corrections : tuple of PairCorrection
+        One per pair.
+    earlier : object
+        What an earlier correction did.
+    options : StableOptions
+        How it was estimated.
+    share : IndependentShare
+        What triangles say of the errors.
+    used : array of bool, (pair,)
+        Pairs to use from here on.
+    """
+
+    corrections: tuple[PairCorrection, ...]
+    earlier: _Earlier
+    options: StableOptions
+    share: IndependentShare
+    used: Mask
+
+    def has_sigma(self, stack: xr.Dataset) -> bool:
+        """Tell whether the corrected stack has a sigma: from the tracker, or from stable ground."""
+        known = [np.isfinite(one.pair_sigma) | np.isfinite(one.assumed_sigma) for one in self.corrections]
+        return "sigma" in stack or bool(np.any(known))
+
+    def apply(self, stack: xr.Dataset, pair: int) -> tuple[Values, Values]:
+        """Return corrected displacement and sigma of one pair, metres, each (component, y, x)."""
+        values = self.earlier.values(stack, pair)
+        displacement, sigma = self.corrections[pair].apply(*values, floor_m=self.options.floor_m)
+        return displacement, sigma * self.share.factor[:, None, None].astype(sigma.dtype)
+
+    def template(self, stack: xr.Dataset) -> xr.Dataset:
+        """Return the corrected stack but for the values of `displacement` and `sigma`, which are those of `stack`."""
+        variables = correction_variables(self.corrections)
+        variables["shift"].values += self.earlier.coefficients[..., 0]
+        variables["plane_slope"].values += np.moveaxis(self.earlier.coefficients[..., 1:], 1, 2)
+        own = {"units": "1", "long_name": "share of pair variance that is its own"}
+        variables["independent_share"] = xr.Variable(("component",), self.share.share, own)
+        factor = {"units": "1", "long_name": "factor on sigma from closures of triangles"}
+        variables["sigma_inflation"] = xr.Variable(("component",), self.share.factor, factor)
+        main = stack["displacement"]
+        if self.has_sigma(stack) and "sigma" not in stack:
+            attributes = {**main.attrs, "units": "m", "long_name": "standard error of displacement"}
+            variables["sigma"] = xr.Variable(main.dims, np.full(main.shape, np.nan, main.dtype), attributes)
+        fresh = stack.drop_vars([name for name in variables if name in stack]).assign(variables)
+        return fresh.assign_coords(used=("pair", self.used)).assign_attrs(stable_model=self.options.model)
 
 
 def _overlap(stack: xr.Dataset) -> float:
