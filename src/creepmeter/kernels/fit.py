@@ -1,0 +1,179 @@
+"""Least squares of one design matrix for many series with gaps.
+
+The pseudo-inverse belongs to a pattern of gaps; it is computed when the pattern changes from one series to the next,
+which on maps is seldom.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.kernels._jit import jit, jit_parallel, prange
+
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+RCOND = 1e-10  # of scaled columns; below, a term cannot be told from the others
+CHUNK = 256
+
+
+class Fit(NamedTuple):
+    """Coefficients and their variances (p, P), and sums of squared residuals and degrees of freedom (P,)."""
+
+    value: Doubles
+    variance: Doubles
+    misfit: Doubles
+    freedom: Doubles
+
+
+@jit
+def pseudo_inverse(design: Doubles, weight: Doubles, out: Doubles) -> bool:
+    """Write the pseudo-inverse (p, n) of the rows with weight > 0; False if they do not determine every column.
+
+    A row of weight w counts as w equal rows.
+    """
+    rows, columns = design.shape
+    scaled = np.zeros((rows, columns))
+    size = np.zeros(columns)
+    for k in range(columns):
+        for i in range(rows):
+            if weight[i] > 0.0:
+                scaled[i, k] = design[i, k] * np.sqrt(weight[i])
+                size[k] += scaled[i, k] * scaled[i, k]
+    for k in range(columns):
+        size[k] = np.sqrt(size[k])
+        if size[k] == 0.0:
+            return False
+        scaled[:, k] /= size[k]
+    left, values, right = np.linalg.svd(scaled, False)
+    if rows < columns or values[columns - 1] <= RCOND * values[0]:
+        return False
+    for k in range(columns):
+        for i in range(rows):
+            total = 0.0
+            for q in range(columns):
+                total += right[q, k] * left[i, q] / values[q]
+            out[k, i] = total * np.sqrt(weight[i]) / size[k] if weight[i] > 0.0 else 0.0
+    return True
+
+
+@jit
+def _fit_one(series: Doubles, design: Doubles, weight: Doubles, inverse: Doubles, value: Doubles) -> float:
+    """Write the coefficients, and return the sum of squared residuals."""
+    for k in range(value.size):
+        total = 0.0
+        for i in range(series.size):
+            if weight[i] > 0.0:
+                total += inverse[k, i] * series[i]
+        value[k] = total
+    misfit = 0.0
+    for i in range(series.size):
+        if weight[i] > 0.0:
+            rest = series[i]
+            for k in range(value.size):
+                rest -= design[i, k] * value[k]
+            misfit += weight[i] * rest * rest
+    return misfit
+
+
+@jit
+def _propagate(inverse: Doubles, weight: Doubles, sigma: Doubles, correlation: Doubles, out: Doubles) -> None:
+    """Write the diagonal of G+ C G+^T with C_ij = sigma_i sigma_j R_ij; empty sigma gives NaN."""
+    if sigma.size == 0:
+        out[:] = np.nan
+        return
+    for k in range(out.size):
+        total = 0.0
+        for i in range(sigma.size):
+            if weight[i] > 0.0:
+                gain = inverse[k, i] * sigma[i]
+                total += gain * gain * correlation[i, i]
+                for j in range(i):
+                    if weight[j] > 0.0:
+                        total += 2.0 * gain * inverse[k, j] * sigma[j] * correlation[i, j]
+        out[k] = total
+
+
+@jit
+def _fit_chunk(
+    start: int, stop: int, values: Doubles, design: Doubles, weight: Doubles, sigma: Doubles, correlation: Doubles, out: Fit
+) -> None:
+    rows, columns = design.shape
+    inverse = np.zeros((columns, rows))
+    pattern, here = np.full(rows, -1.0), np.zeros(rows)
+    determined = False
+    value, variance = np.empty(columns), np.empty(columns)
+    none = np.empty(0)
+    for p in range(start, stop):
+        series = values[:, p].copy()
+        for i in range(rows):
+            here[i] = weight[i] if np.isfinite(series[i]) else 0.0
+        if (here != pattern).any():
+            pattern[:] = here
+            determined = pseudo_inverse(design, here, inverse)
+        if not determined:
+            continue
+        out.misfit[p] = _fit_one(series, design, here, inverse, value)
+        out.freedom[p] = here.sum() - columns
+        _propagate(inverse, here, sigma[:, p].copy() if sigma.shape[0] > 0 else none, correlation, variance)
+        out.value[:, p] = value
+        out.variance[:, p] = variance
+
+
+@jit_parallel
+def _fit_all(values: Doubles, design: Doubles, weight: Doubles, sigma: Doubles, correlation: Doubles, out: Fit) -> None:
+    count = values.shape[1]
+    for chunk in prange((count + CHUNK - 1) // CHUNK):
+        start = chunk * CHUNK
+        _fit_chunk(start, min(count, start + CHUNK), values, design, weight, sigma, correlation, out)
+
+
+def fit_series(
+    values: Doubles,
+    design: Doubles,
+    *,
+    weight: Doubles | None = None,
+    sigma: Doubles | None = None,
+    correlation: Doubles | None = None,
+) -> Fit:
+    """Fit every series by least squares over its finite values.
+
+    Parameters
+    ----------
+    values : array, (n, P)
+        Series; NaN = not measured.
+    design : array, (n, p)
+        Functions of time.
+    weight : array, (n,), optional
+        How often each date counts (0 = not); 1 by default.
+    sigma : array, (n, P), optional
+        Standard errors of the values.
+    correlation : array, (n, n), optional
+        Between the errors of two dates; none by default.
+
+    Returns
+    -------
+    Fit
+        NaN where too few dates are left, or they cannot tell the functions apart. Variances follow from `sigma` and
+        `correlation` and are NaN without sigma.
+    """
+    dates, columns = design.shape
+    count = values.shape[1]
+    out = Fit(
+        np.full((columns, count), np.nan),
+        np.full((columns, count), np.nan),
+        np.full(count, np.nan),
+        np.full(count, np.nan),
+    )
+    _fit_all(
+        np.ascontiguousarray(values, np.float64),
+        np.ascontiguousarray(design, np.float64),
+        np.ones(dates) if weight is None else np.ascontiguousarray(weight, np.float64),
+        np.empty((0, count)) if sigma is None else np.ascontiguousarray(sigma, np.float64),
+        np.eye(dates) if correlation is None else np.ascontiguousarray(correlation, np.float64),
+        out,
+    )
+    return out

@@ -1,0 +1,1 @@
+"""Velocity and other terms of motion from a displacement series."""

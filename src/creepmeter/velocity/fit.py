@@ -1,0 +1,240 @@
+"""Fit functions of time to a displacement series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from pydantic import ValidationError
+
+from creepmeter.errors import ConfigError, EpochError, SchemaError
+from creepmeter.kernels.fit import Fit, fit_series
+from creepmeter.model.epoch import EpochLike, Epochs, as_epoch, as_epochs
+from creepmeter.model.grid import grid_of, pixel_grid
+from creepmeter.model.schema import MOTION_MODEL, TIME_SERIES, check, map_dataset
+from creepmeter.model.terms import design_columns, parse_terms
+from creepmeter.velocity.options import VelocityOptions
+
+Values: TypeAlias = npt.NDArray[Any]
+Floats: TypeAlias = npt.NDArray[np.float64]
+_DAY = np.timedelta64(1, "D")
+
+
+def fit_velocity(
+    series: xr.Dataset | npt.ArrayLike,
+    terms: Sequence[str] | None = None,
+    *,
+    times: Sequence[EpochLike] | None = None,
+    options: VelocityOptions | None = None,
+    **overrides: Any,  # noqa: ANN401 - the fields of VelocityOptions, checked by it
+) -> xr.Dataset:
+    r"""Fit velocity and other functions of time to each pixel, by least squares over its measured dates.
+
+    Parameters
+    ----------
+    series : TimeSeries, or array (time, y, x)
+        Displacement, metres; NaN = not measured. An array needs `times`.
+    terms : sequence of str, optional
+        Such as ``["rate", "annual", "step:20190401", "exp:20190401:60"]``; the offset is always included.
+    times : sequence of dates, optional
+        For an array.
+    options : VelocityOptions, optional
+        Terms, dates and the kind of standard error.
+    **overrides
+        Single options by name, such as ``sigma="residual"``.
+
+    Returns
+    -------
+    MotionModel
+        ``value`` and ``sigma`` (component, term, y, x): m, m/yr, m/yr2 as the coordinate `unit` says; time counts from
+        the first date of the series. ``residual_rms`` in metres.
+
+    Raises
+    ------
+    ConfigError
+        An unknown term or option, or fewer dates than terms.
+    SchemaError
+        This is no TimeSeries, and no array with its times.
+
+    Notes
+    -----
+    Every date weighs the same, so that the value does not depend on how sigma was estimated. With :math:`G` the
+    functions at the dates, the ``covariance`` of the result is :math:`G^+ C (G^+)^T`, where
+    :math:`C_{ij} = \sigma_i \sigma_j R_{ij}` has the series' sigma and the correlation of its dates; the common error
+    of the datum falls to the offset. ``residual`` is :math:`(G^T G)^{-1} \mathrm{SSE} / (N - P)`. ``bootstrap`` is the
+    spread over resampled dates (Efron 1979, doi 10.1214/aos/1176344552).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> series = np.array([0.0, 1.0, 2.0]).reshape(3, 1, 1)
+    >>> motion = fit_velocity(series, times=["20200101", "20201231", "20211231"])
+    >>> round(float(motion.value.sel(term="rate").squeeze()), 3)
+    1.001
+    """
+    options = override(options, {**({} if terms is None else {"terms": tuple(terms)}), **overrides})
+    dataset = _as_series(series, times)
+    motion = template_motion(dataset, options)
+    correlation = dataset["date_correlation"].values if "date_correlation" in dataset else None
+    sigma = dataset["sigma"].values if "sigma" in dataset else None
+    found = fit_block(dataset["displacement"].values, dataset["time"].values, options, sigma=sigma, correlation=correlation)
+    return motion.assign({name: (motion[name].dims, values, motion[name].attrs) for name, values in found.items()})
+
+
+def override(options: VelocityOptions | None, overrides: Mapping[str, Any]) -> VelocityOptions:
+    """Return options with single fields replaced, checked again."""
+    base = options or VelocityOptions()
+    try:
+        return VelocityOptions.model_validate({**base.model_dump(), **overrides}) if overrides else base
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        message = f"velocity option {'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r})"
+        raise ConfigError(message) from problem
+
+
+def _as_series(series: xr.Dataset | npt.ArrayLike, times: Sequence[EpochLike] | None) -> xr.Dataset:
+    if isinstance(series, xr.Dataset):
+        check(series, TIME_SERIES)
+        return series
+    values = np.asarray(series, np.float64)
+    if times is None or values.ndim != 3 or len(times) != len(values):  # noqa: PLR2004 - time, y, x
+        given = "none" if times is None else str(len(times))
+        message = f"an array must be (time, y, x) with one date per time: got shape {values.shape} and {given} times"
+        raise SchemaError(message)
+    stamps = as_epochs(times)
+    if len(np.unique(stamps)) < len(stamps):
+        message = "a date of the series is given twice: keep one"
+        raise EpochError(message)
+    coords = {"component": ["los"], "time": stamps}
+    variables = {"displacement": (("component", "time", "y", "x"), values[None], {"units": "m"})}
+    return map_dataset(variables, coords, pixel_grid((values.shape[1], values.shape[2])), kind=TIME_SERIES)
+
+
+def template_motion(series: xr.Dataset, options: VelocityOptions) -> xr.Dataset:
+    """Return the MotionModel of a series without its values.
+
+    Raises
+    ------
+    ConfigError
+        Fewer dates than functions of time.
+    """
+    times = series["time"].values
+    names, units, design = design_columns(parse_terms(options.terms), times, times.min())
+    kept = dates_used(times, options)
+    if kept.sum() < len(names):
+        message = f"{kept.sum()} dates cannot determine {len(names)} terms ({', '.join(names)}): take fewer terms"
+        raise ConfigError(message)
+    shape = (series.sizes["component"], len(names), series.sizes["y"], series.sizes["x"])
+    nothing = np.broadcast_to(np.float64(np.nan), shape)
+    dims = ("component", "term", "y", "x")
+    variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
+        "value": (dims, nothing, {"long_name": "coefficient of each term, unit as in coordinate unit"}),
+        "sigma": (dims, nothing, {"long_name": "standard error of value"}),
+        "residual_rms": (
+            ("component", "y", "x"),
+            nothing[:, 0],
+            {"units": "m", "long_name": "root mean square residual of the fit"},
+        ),
+    }
+    coords = {"component": series["component"].values, "term": names, "unit": ("term", units)}
+    attributes = {
+        "reference_time": str(times.min())[:19],
+        "terms": " ".join(options.terms),
+        "sigma_from": options.sigma,
+        "dates": int(kept.sum()),
+    }
+    return map_dataset(variables, coords, grid_of(series), kind=MOTION_MODEL, attributes=attributes)
+
+
+def dates_used(times: Epochs, options: VelocityOptions) -> npt.NDArray[np.bool_]:
+    """Return which dates enter the fit."""
+    used = np.ones(len(times), bool)
+    if options.start_date is not None:
+        used &= times >= as_epoch(options.start_date)
+    if options.end_date is not None:
+        used &= times < as_epoch(options.end_date) + _DAY
+    days = times.astype("datetime64[D]")
+    for text in options.exclude_dates:
+        used &= days != as_epoch(text).astype("datetime64[D]")
+    return used
+
+
+def fit_block(
+    displacement: Values,
+    times: Epochs,
+    options: VelocityOptions,
+    *,
+    sigma: Values | None = None,
+    correlation: Floats | None = None,
+) -> dict[str, Values]:
+    """Fit arrays; the same for a whole series and for a block of it.
+
+    Parameters
+    ----------
+    displacement : array, (component, time, y, x)
+        Metres.
+    times : array, (time,)
+        Dates.
+    options : VelocityOptions
+        How.
+    sigma : array, (component, time, y, x), optional
+        Metres.
+    correlation : array, (component, time, time), optional
+        Between the errors of two dates.
+
+    Returns
+    -------
+    dict
+        ``value``, ``sigma`` (component, term, y, x) and ``residual_rms`` (component, y, x).
+    """
+    components, dates, rows, columns = displacement.shape
+    _, _, design = design_columns(parse_terms(options.terms), times, times.min())
+    used = dates_used(times, options)
+    flat = displacement.reshape(components, dates, -1).astype(np.float64)
+    flat[:, ~used] = np.nan
+    out: dict[str, list[Values]] = {"value": [], "sigma": [], "residual_rms": []}
+    for component in range(components):
+        spread = None if sigma is None else sigma[component].reshape(dates, -1).astype(np.float64)
+        fit = fit_series(
+            flat[component],
+            design,
+            sigma=spread,
+            correlation=None if correlation is None else correlation[component],
+        )
+        out["value"].append(fit.value)
+        out["sigma"].append(_SIGMA[options.sigma](fit, flat[component], design, options))
+        out["residual_rms"].append(np.sqrt(fit.misfit / (fit.freedom + design.shape[1])))
+    return {name: np.stack(values).reshape(components, *values[0].shape[:-1], rows, columns) for name, values in out.items()}
+
+
+def _from_covariance(fit: Fit, _values: Floats, _design: Floats, _options: VelocityOptions) -> Floats:
+    return np.sqrt(fit.variance)
+
+
+def _from_residuals(fit: Fit, values: Floats, design: Floats, _options: VelocityOptions) -> Floats:
+    unit = fit_series(values, design, sigma=np.ones_like(values)).variance  # diagonal of (G^T G)^-1
+    freedom = np.where(fit.freedom > 0, fit.freedom, np.nan)
+    return np.sqrt(unit * fit.misfit / freedom)
+
+
+def _from_bootstrap(_fit: Fit, values: Floats, design: Floats, options: VelocityOptions) -> Floats:
+    random = np.random.default_rng(options.seed)
+    dates = np.flatnonzero(np.isfinite(values).any(axis=1))
+    count = np.zeros((design.shape[1], values.shape[1]))
+    mean, square = np.zeros_like(count), np.zeros_like(count)
+    for _ in range(options.bootstrap_count):
+        drawn = np.bincount(random.choice(dates, len(dates)), minlength=len(values)).astype(np.float64)
+        value = fit_series(values, design, weight=drawn).value
+        known = np.isfinite(value)
+        count += known
+        step = np.where(known, value - mean, 0.0)
+        mean += np.divide(step, count, out=np.zeros_like(mean), where=count > 0)
+        square += step * np.where(known, value - mean, 0.0)
+    enough = count >= options.bootstrap_count / 2
+    return np.sqrt(np.where(enough, square, np.nan) / np.maximum(count - 1, 1))
+
+
+_SIGMA = {"covariance": _from_covariance, "residual": _from_residuals, "bootstrap": _from_bootstrap}

@@ -1,0 +1,84 @@
+"""Steps track and stable: images to a corrected pair stack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from creepmeter.io.provenance import provenance
+from creepmeter.io.store import StoreWriter
+from creepmeter.model.schema import PAIR_STACK, map_dataset, pair_coords
+from creepmeter.stack.stable import plan_correction
+from creepmeter.tracking.match import match
+from creepmeter.tracking.track import FLAG_ATTRIBUTES, field_to_pair
+from creepmeter.workflow.library import ImageLibrary
+from creepmeter.workflow.setting import Setting
+
+OFFSETS, STACK = "offsets.zarr", "stack.zarr"
+_COMPONENTS = ("east", "north")
+_SHARE_FOR_IMAGES = 0.5  # of the memory; the rest is for one pair's surfaces and outputs
+
+
+def track(run: Setting, key: str) -> None:
+    """Measure every pair and write the offsets; a pair that is on disk is not measured again."""
+    options = run.config.track
+    pairs = run.network.pairs
+    writer = StoreWriter.create_or_resume(run.folder / OFFSETS, _template(run, key), {"pair": 1}, key)
+    library = ImageLibrary(run.images, options, run.config.compute.memory_gb * _SHARE_FOR_IMAGES)
+    run.progress.start("track", len(pairs))
+    for number, pair in enumerate(pairs):
+        if not writer.done(str(pair)):
+            ref, sec = (library.get(run.images.index_of(time)) for time in (pair.ref, pair.sec))
+            arrays = field_to_pair(match(ref, sec, options, run.within), run.images.grid)
+            variables = {name: values[..., None, :, :] for name, values in arrays.items()}
+            writer.put(str(pair), {"pair": slice(number, number + 1)}, variables)
+        run.progress.advance(1)
+    run.progress.finish()
+    writer.finish(provenance(options.model_dump(mode="json"), run.digests))
+
+
+def _template(run: Setting, key: str) -> xr.Dataset:
+    track_options = run.config.track
+    pairs = run.network.pairs
+    shape = (len(pairs), *run.chips.shape)
+    nothing = np.broadcast_to(np.float32(np.nan), (2, *shape))
+    dims = ("component", "pair", "y", "x")
+    variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
+        "displacement": (dims, nothing, {"units": "m", "long_name": "displacement from ref to sec"}),
+        "sigma": (dims, nothing, {"units": "m", "long_name": "standard error of displacement"}),
+        "quality": (dims[1:], nothing[0], {"units": "1", "long_name": "correlation of the chips, 0 to 1"}),
+        "flag": (dims[1:], np.broadcast_to(np.uint8(0), shape), dict(FLAG_ATTRIBUTES)),
+    }
+    coords = {"component": list(_COMPONENTS), **pair_coords(pairs, np.ones(len(pairs), bool))}
+    attributes = {"chip_px": track_options.chip_px, "step_px": track_options.step_px, "key": key}
+    return map_dataset(variables, coords, run.chips, kind=PAIR_STACK, attributes=attributes)
+
+
+def stable(run: Setting, key: str) -> None:
+    """Correct every pair by its stable ground."""
+    offsets = run.product(OFFSETS)
+    ground = run.stable
+    if ground is None:
+        run.notes.append("No moving ground was given (stable.moving): pairs are not corrected by stable ground.")
+        ground = np.zeros(run.chips.shape, bool)
+    options = run.config.stable
+    plan = plan_correction(offsets, ground, options=options)
+    template = plan.template(offsets)
+    template.attrs = {name: value for name, value in template.attrs.items() if name != "provenance"} | {"key": key}
+    fixed = [str(name) for name in template.data_vars if "y" not in template[name].dims]
+    writer = StoreWriter.create_or_resume(run.folder / STACK, template, {"pair": 1}, key)
+    if not writer.done("tables"):
+        writer.put("tables", {}, {name: template[name].values for name in fixed})
+    run.progress.start("stable", len(run.network.pairs))
+    for number, pair in enumerate(run.network.pairs):
+        if not writer.done(str(pair)):
+            displacement, sigma = plan.apply(offsets, number)
+            here = offsets.isel(pair=number)
+            variables = {"displacement": displacement[:, None], "sigma": sigma[:, None]}
+            variables |= {name: here[name].values[None] for name in ("quality", "flag")}
+            writer.put(str(pair), {"pair": slice(number, number + 1)}, variables)
+        run.progress.advance(1)
+    run.progress.finish()
+    writer.finish(provenance(options.model_dump(mode="json"), run.inputs(OFFSETS)))
