@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.kernels._jit import jit, jit_parallel, prange
+from creepmeter.kernels._jit import jit, jit_fast, jit_parallel, prange
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -101,14 +101,21 @@ def cell_products(a: Floats, b: Floats, top: int, left: int, cell: int, line: Fl
             out[row, column] = total
 
 
-@jit
-def chip_sum(cells: Floats, row: int, column: int, count: int) -> float:
-    """Sum `count` x `count` cells from (row, column) in float64."""
-    total = 0.0
-    for i in range(row, row + count):
-        for j in range(column, column + count):
-            total += cells[i, j]
-    return total
+@jit_fast
+def chip_sums(cells: Floats, count: int, stride: int, columns: Doubles, out: Doubles) -> None:
+    """Sum `count` x `count` cells for a chip every `stride` cells: first down the columns, then along the rows."""
+    rows, chips = out.shape
+    for i in range(rows):
+        columns[:] = 0.0
+        for k in range(count):
+            line = cells[i * stride + k]
+            for column in range(len(columns)):
+                columns[column] += line[column]
+        for j in range(chips):
+            total = 0.0
+            for k in range(j * stride, j * stride + count):
+                total += columns[k]
+            out[i, j] = total
 
 
 @jit
@@ -122,27 +129,26 @@ def correlation(ab: float, n: float, a: float, aa: float, b: float, bb: float) -
 
 
 @jit
-def _tile_full(a: Floats, b: Floats, chip: int, step: int, cell: int, search: int, out: Floats) -> None:
+def _tile_full(a: Floats, b: Floats, chip: int, step: int, cell: int, out: Floats) -> None:
     """Correlate a tile without missing pixels: window sums once, one product per pixel and shift."""
     nodes_y, nodes_x, shifts, _ = out.shape
-    count = chip // cell
-    stride = step // cell
     n = float(chip * chip)
     sum_a, sum_aa = box_sums(a, chip, False), box_sums(a, chip, True)
     sum_b, sum_bb = box_sums(b, chip, False), box_sums(b, chip, True)
     cells = np.empty((a.shape[0] // cell, a.shape[1] // cell), np.float32)
-    line = np.empty(cells.shape[1] * cell, np.float32)
+    line, columns = np.empty(cells.shape[1] * cell, np.float32), np.empty(cells.shape[1])
+    ab = np.empty((nodes_y, nodes_x))
     for u in range(shifts):
         for v in range(shifts):
             cell_products(a, b, u, v, cell, line, cells)
+            chip_sums(cells, chip // cell, step // cell, columns, ab)
             for i in range(nodes_y):
                 y = i * step
                 for j in range(nodes_x):
                     x = j * step
                     out[i, j, u, v] = correlation(
-                        chip_sum(cells, i * stride, j * stride, count),
-                        n, sum_a[y, x], sum_aa[y, x], sum_b[y + u, x + v], sum_bb[y + u, x + v],
-                    )  # fmt: skip
+                        ab[i, j], n, sum_a[y, x], sum_aa[y, x], sum_b[y + u, x + v], sum_bb[y + u, x + v]
+                    )
 
 
 @jit
@@ -151,28 +157,25 @@ def _tile_masked(
 ) -> None:
     """Correlate a tile with missing pixels: six products per pixel and shift."""
     nodes_y, nodes_x, shifts, _ = out.shape
-    count = chip // cell
-    stride = step // cell
-    squared_a, squared_b = a * a, b * b
-    cells = np.empty((MOMENTS, a.shape[0] // cell, a.shape[1] // cell), np.float32)
-    line = np.empty(cells.shape[2] * cell, np.float32)
-    sums = np.empty(MOMENTS)
+    factors = ((a, b), (mask_a, mask_b), (a, mask_b), (a * a, mask_b), (mask_a, b), (mask_a, b * b))
+    cells = np.empty((a.shape[0] // cell, a.shape[1] // cell), np.float32)
+    line, columns = np.empty(cells.shape[1] * cell, np.float32), np.empty(cells.shape[1])
+    sums = np.empty((MOMENTS, nodes_y, nodes_x))
     for u in range(shifts):
         for v in range(shifts):
-            cell_products(a, b, u, v, cell, line, cells[0])
-            cell_products(mask_a, mask_b, u, v, cell, line, cells[1])
-            cell_products(a, mask_b, u, v, cell, line, cells[2])
-            cell_products(squared_a, mask_b, u, v, cell, line, cells[3])
-            cell_products(mask_a, b, u, v, cell, line, cells[4])
-            cell_products(mask_a, squared_b, u, v, cell, line, cells[5])
-            for i in range(nodes_y):
-                for j in range(nodes_x):
-                    for k in range(MOMENTS):
-                        sums[k] = chip_sum(cells[k], i * stride, j * stride, count)
-                    if sums[1] < least:
-                        out[i, j, u, v] = UNDEFINED
-                    else:
-                        out[i, j, u, v] = correlation(sums[0], sums[1], sums[2], sums[3], sums[4], sums[5])
+            for k in range(MOMENTS):
+                cell_products(factors[k][0], factors[k][1], u, v, cell, line, cells)
+                chip_sums(cells, chip // cell, step // cell, columns, sums[k])
+            _correlations(sums, least, out[:, :, u, v])
+
+
+@jit
+def _correlations(sums: Doubles, least: float, out: Floats) -> None:
+    """Turn the six sums of every chip into its correlation; UNDEFINED with fewer than `least` common pixels."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            ab, n, a, aa, b, bb = sums[:, i, j]
+            out[i, j] = UNDEFINED if n < least else correlation(ab, n, a, aa, b, bb)
 
 
 @jit
@@ -255,7 +258,7 @@ def _search_tile(
     full_b = copy_tile(sec, sec_valid, y0 * step - search, x0 * step - search, b, mask_b)
     surfaces = np.empty((y1 - y0, x1 - x0, 2 * search + 1, 2 * search + 1), np.float32)
     if full_a and full_b:
-        _tile_full(a, b, chip, step, cell, search, surfaces)
+        _tile_full(a, b, chip, step, cell, surfaces)
     else:
         _tile_masked(a, mask_a, b, mask_b, chip, step, cell, least, surfaces)
     found = np.empty(4)

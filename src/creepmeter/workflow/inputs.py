@@ -69,7 +69,7 @@ class Images:
         return {str(file): digest_file(file) for file in dict.fromkeys(files)}
 
 
-def find_images(options: ImagesSection, base: Path) -> Images:
+def find_images(options: ImagesSection, base: Path, masks_of_run: Iterable[Path] = ()) -> Images:
     """Find the images of a run and check their headers; no pixel is read.
 
     Parameters
@@ -78,6 +78,8 @@ def find_images(options: ImagesSection, base: Path) -> Images:
         What to look for.
     base : Path
         Folder that relative names start from; names not found there are looked for in the working folder.
+    masks_of_run : iterable of Path
+        Files that have another role in the run: a pattern such as ``*.jpg`` may match them, and they are no images.
 
     Raises
     ------
@@ -91,7 +93,8 @@ def find_images(options: ImagesSection, base: Path) -> Images:
         Fewer than two dates, or two images of one date.
     """
     masks = find_files(options.exclude, base, "images.exclude") if options.exclude else []
-    files = [file for file in find_files(options.files, base, "images.files") if file not in set(masks)]
+    others = {file.resolve() for file in (*masks, *masks_of_run)}
+    files = [file for file in find_files(options.files, base, "images.files") if file.resolve() not in others]
     scenes = sorted((Scene(_date_of(file, options.dates_pattern), str(file)) for file in files), key=lambda s: s.time)
     _require_dates(scenes)
     grid, left_out, kept = _common_grid(scenes, options)

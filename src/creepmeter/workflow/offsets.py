@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
-from creepmeter.io.provenance import provenance
+from creepmeter.blocks import Progress
+from creepmeter.io.provenance import digest_arrays, digest_file, digest_text, provenance
 from creepmeter.io.store import StoreWriter
+from creepmeter.io.store import open as open_product
 from creepmeter.model.schema import PAIR_STACK, map_dataset, pair_coords
+from creepmeter.stack.options import StableOptions
 from creepmeter.stack.stable import plan_correction
 from creepmeter.tracking.match import match
 from creepmeter.tracking.track import FLAG_ATTRIBUTES, field_to_pair
@@ -58,27 +63,61 @@ def _template(run: Setting, key: str) -> xr.Dataset:
 
 def stable(run: Setting, key: str) -> None:
     """Correct every pair by its stable ground."""
-    offsets = run.product(OFFSETS)
     ground = run.stable
     if ground is None:
         run.notes.append("No moving ground was given (stable.moving): pairs are not corrected by stable ground.")
         ground = np.zeros(run.chips.shape, bool)
-    options = run.config.stable
-    plan = plan_correction(offsets, ground, options=options)
-    template = plan.template(offsets)
+    stable_store(run.folder / OFFSETS, run.folder / STACK, ground, run.config.stable, progress=run.progress, key=key)
+
+
+def stable_store(
+    source: Path,
+    target: Path,
+    ground: npt.NDArray[np.bool_],
+    options: StableOptions,
+    *,
+    progress: Progress,
+    key: str | None = None,
+) -> Path:
+    """Correct a pair stack on disk by its stable ground into another, one pair in memory at a time.
+
+    Parameters
+    ----------
+    source, target : Path
+        PairStack to read, and to make.
+    ground : array of bool, (y, x)
+        Stable ground on the grid of the stack.
+    options : StableOptions
+        How.
+    progress : Progress
+        Counts pairs.
+    key : str, optional
+        What the result depends on; by default the digest of source, ground and options.
+
+    Returns
+    -------
+    Path
+        The corrected stack.
+    """
+    stack = open_product(source)
+    plan = plan_correction(stack, ground, options=options)
+    key = key or digest_text("stable", digest_file(source), digest_arrays(ground), options.model_dump())
+    template = plan.template(stack)
     template.attrs = {name: value for name, value in template.attrs.items() if name != "provenance"} | {"key": key}
-    fixed = [str(name) for name in template.data_vars if "y" not in template[name].dims]
-    writer = StoreWriter.create_or_resume(run.folder / STACK, template, {"pair": 1}, key)
+    tables = [str(name) for name in template.data_vars if "y" not in template[name].dims]
+    maps = [str(name) for name in stack.data_vars if name in template and "y" in template[name].dims]
+    writer = StoreWriter.create_or_resume(target, template, {"pair": 1}, key)
     if not writer.done("tables"):
-        writer.put("tables", {}, {name: template[name].values for name in fixed})
-    run.progress.start("stable", len(run.network.pairs))
-    for number, pair in enumerate(run.network.pairs):
+        writer.put("tables", {}, {name: template[name].values for name in tables})
+    progress.start("stable", stack.sizes["pair"])
+    for pair in range(stack.sizes["pair"]):
         if not writer.done(str(pair)):
-            displacement, sigma = plan.apply(offsets, number)
-            here = offsets.isel(pair=number)
-            variables = {"displacement": displacement[:, None], "sigma": sigma[:, None]}
-            variables |= {name: here[name].values[None] for name in ("quality", "flag")}
-            writer.put(str(pair), {"pair": slice(number, number + 1)}, variables)
-        run.progress.advance(1)
-    run.progress.finish()
-    writer.finish(provenance(options.model_dump(mode="json"), run.inputs(OFFSETS)))
+            displacement, sigma = plan.apply(stack, pair)
+            here = stack.isel(pair=slice(pair, pair + 1))
+            variables = {name: here[name].values for name in maps} | {"displacement": displacement[:, None]}
+            if "sigma" in template:
+                variables["sigma"] = sigma[:, None]
+            writer.put(str(pair), {"pair": slice(pair, pair + 1)}, variables)
+        progress.advance(1)
+    progress.finish()
+    return writer.finish(provenance(options.model_dump(mode="json"), {source.name: digest_file(source)}))

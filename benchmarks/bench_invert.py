@@ -1,0 +1,90 @@
+"""Network inversion against one dense least-squares solution per pixel, the same numbers on both sides."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from creepmeter.inversion.invert import invert_block
+from creepmeter.inversion.options import InvertOptions
+from creepmeter.model.network import Network
+from creepmeter.simulate.networks import nearest_pairs, regular_times
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+DATES, NEAREST, PAIRS = 60, 3, 170
+PIXELS = 4096
+DENSE_PIXELS = 400
+NOISE_M = 0.5
+TURNS = 5
+
+
+def run() -> dict[str, float | str]:
+    """Return microseconds per pixel and core of both, their ratio, and how well they agree."""
+    network = Network(nearest_pairs(regular_times(DATES), NEAREST).pairs[:PAIRS])
+    pairs, sigma = _measured(network, PIXELS)
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        l2, found = _per_pixel(pairs, sigma, network, "l2")
+        huber, _ = _per_pixel(pairs, sigma, network, "huber")
+        l1, _ = _per_pixel(pairs, sigma, network, "l1")
+    finally:
+        numba.set_num_threads(before)
+    dense, solution = _dense(pairs, sigma, network)
+    worst = np.abs(found["displacement"].reshape(DATES, -1)[:, :DENSE_PIXELS] - solution).max()
+    return {
+        f"l2 with sigma, {DATES} dates x {PAIRS} pairs, one core, us/pixel": l2,
+        "scipy.linalg.lstsq, one pixel at a time, median, us/pixel": dense,
+        "ratio, l2 (goal: 80)": dense / l2,
+        "ratio, huber": dense / huber,
+        "huber, us/pixel": huber,
+        "l1, us/pixel": l1,
+        "largest difference from lstsq, m": float(worst),
+    }
+
+
+def _measured(network: Network, pixels: int) -> tuple[Floats, Floats]:
+    # (component, pair, y, x): a random walk with errors, each pair and pixel with a sigma of its own
+    random = np.random.default_rng(0)
+    walk = np.cumsum(random.normal(size=(len(network.epochs), pixels)), axis=0)
+    sigma = NOISE_M * random.uniform(0.5, 2.0, (len(network.pairs), pixels))
+    pairs = network.incidence() @ walk + sigma * random.normal(size=sigma.shape)
+    return pairs[None, :, None], sigma[None, :, None]
+
+
+def _per_pixel(pairs: Floats, sigma: Floats, network: Network, norm: str) -> tuple[float, dict[str, Floats]]:
+    options = InvertOptions(norm=norm)
+
+    def work() -> dict[str, Floats]:
+        return invert_block(pairs, network, options, sigma=sigma)
+
+    found = work()  # compiled, and in memory
+    return _best(work) / pairs.shape[-1] * 1e6, found
+
+
+def _best(work: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(TURNS):
+        begin = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begin)
+    return float(np.median(seconds))
+
+
+def _dense(pairs: Floats, sigma: Floats, network: Network) -> tuple[float, Floats]:
+    incidence = network.incidence()[:, 1:]
+    solution = np.zeros((len(network.epochs), DENSE_PIXELS))
+    seconds = []
+    for pixel in range(DENSE_PIXELS):
+        root = 1.0 / sigma[0, :, 0, pixel]
+        begin = time.perf_counter()
+        solution[1:, pixel] = scipy.linalg.lstsq(incidence * root[:, None], pairs[0, :, 0, pixel] * root)[0]
+        seconds.append(time.perf_counter() - begin)
+    return float(np.median(seconds)) * 1e6, solution

@@ -1,0 +1,94 @@
+"""Steps export and report: products to files that people open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from creepmeter.errors import InputError
+from creepmeter.io.vector import polygons
+from creepmeter.model.grid import Grid
+from creepmeter.products.export import save_geotiff
+from creepmeter.products.report import ReportContext, write_report
+from creepmeter.workflow.config import config_text
+from creepmeter.workflow.offsets import OFFSETS, STACK
+from creepmeter.workflow.setting import Setting
+
+SERIES, MOTION, REPORT = "timeseries.zarr", "velocity.zarr", "report.html"
+_BACKGROUND_PX = 1600  # a picture needs no more
+
+
+def export(run: Setting, _key: str) -> None:
+    """Write velocity as GeoTIFF."""
+    if run.config.output.geotiff:
+        save_geotiff(run.product(MOTION), run.folder)
+
+
+def report(run: Setting, _key: str) -> None:
+    """Write the report page."""
+    image, grid = _background(run)
+    context = ReportContext(
+        motion=run.product(MOTION),
+        series=run.product(SERIES),
+        stack=run.product(STACK),
+        stack_before=run.product(OFFSETS),
+        stable=run.stable,
+        background=image,
+        background_grid=grid,
+        outlines=_outlines(run),
+        title=run.config.output.title,
+        settings=config_text(run.config),
+        notes=[*run.notes, *(f"Left out: {text}" for text in run.images.left_out)],
+    )
+    write_report(run.folder / REPORT, context)
+
+
+def _outlines(run: Setting) -> list[Any]:
+    """Return the polygons of the moving ground; a raster has none, its border is drawn from the mask."""
+    path = run.moving_file()
+    if path is None:
+        return []
+    crs = run.images.grid.crs
+    try:
+        return list(polygons(path, None if crs is None else crs.to_wkt()))
+    except InputError:
+        return []
+
+
+def _background(run: Setting) -> tuple[npt.NDArray[np.float32], Grid]:
+    """Return the image that sees most ground, coarse enough for a picture."""
+    seen: list[float] = []
+    best: npt.NDArray[np.float32] | None = None
+    for index in range(len(run.images.scenes)):
+        image, mask = run.images.read(index)
+        if mask is not None:
+            image = np.where(mask, np.float32(np.nan), image)
+        share = float(np.isfinite(image).mean())
+        if best is None or share > max(seen):
+            best, _ = _coarse(image), seen.append(share)
+        if share > _ENOUGH:
+            break
+    assert best is not None  # noqa: S101 - a run has images
+    return best, _coarse_grid(run.images.grid)
+
+
+_ENOUGH = 0.99
+
+
+def _factor(shape: tuple[int, ...]) -> int:
+    return max(1, int(np.ceil(max(shape) / _BACKGROUND_PX)))
+
+
+def _coarse(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    factor = _factor(image.shape)
+    return image[::factor, ::factor]
+
+
+def _coarse_grid(grid: Grid) -> Grid:
+    factor = _factor((grid.shape[0], grid.shape[1]))
+    rows, columns = (-(-size // factor) for size in (grid.shape[0], grid.shape[1]))
+    return GeoBox((rows, columns), grid.affine @ Affine.scale(factor), grid.crs)

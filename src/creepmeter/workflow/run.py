@@ -1,0 +1,193 @@
+"""Run the steps of a configuration: what is up to date is kept, what is stale is made again."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba
+
+from creepmeter.blocks import NullProgress, Progress
+from creepmeter.errors import ConfigError, StoreError
+from creepmeter.io.lock import RunLock
+from creepmeter.io.swap import write_text
+from creepmeter.pairs.select import describe_network, select_pairs
+from creepmeter.workflow.config import RunConfig, config_text, read_config
+from creepmeter.workflow.inputs import check_images, find_file, find_images
+from creepmeter.workflow.setting import Setting, require_chips
+from creepmeter.workflow.steps import STEPS, Step, chosen_steps, keys
+
+logger = logging.getLogger(__name__)
+_JOURNAL = ".creepmeter.json"
+_CHECKED = ".images.json"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the results are.
+    made, fresh : tuple of str
+        Steps that were done, and those that were up to date.
+    left_out : tuple of str
+        Inputs that were not used, and why.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    folder: Path
+    made: tuple[str, ...]
+    fresh: tuple[str, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def run(
+    config: str | Path,
+    *,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    start: str | None = None,
+    end: str | None = None,
+    dostep: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Run a configuration, or the part of it that is asked for and not up to date.
+
+    Parameters
+    ----------
+    config : path
+        Run file (YAML).
+    folder : path, optional
+        Where results go; by default `output.folder` of the configuration, in the working folder.
+    overrides : sequence of str
+        ``section.option=value``.
+    start, end, dostep : str, optional
+        First and last step, or the only one: track, stable, invert, velocity, export, report.
+    force : bool
+        Do the chosen steps again even if they are up to date.
+    progress : Progress, optional
+        Shows how far the run has come.
+
+    Returns
+    -------
+    RunResult
+        What was done.
+
+    Raises
+    ------
+    CreepmeterError
+        The configuration or an input cannot be used; what was done before stays and is not done again.
+    """
+    path = Path(config)
+    options = read_config(path, overrides)
+    steps = chosen_steps(start, end, dostep)
+    target = Path(folder if folder is not None else options.output.folder)
+    with RunLock(target), _threads(options.compute.threads), _noted() as notes:
+        setting = prepare(options, path.parent, target, progress or NullProgress(), notes)
+        write_text(target / "creepmeter.yaml", config_text(options))
+        made, fresh = _do(setting, steps, force=force)
+    return RunResult(target, tuple(made), tuple(fresh), setting.images.left_out, tuple(notes))
+
+
+def prepare(config: RunConfig, base: Path, folder: Path, progress: Progress, notes: list[str]) -> Setting:
+    """Find and check images, choose pairs."""
+    named = (config.track.within, config.stable.moving, config.stable.stable)
+    found = find_images(config.images, base, [find_file(name, base, "run file") for name in named if name])
+    require_chips(config, found.grid)
+    images = check_images(found, folder / _CHECKED, progress)
+    network = select_pairs(images.scenes, config.pairs)
+    logger.info("%d images; %s", len(images.scenes), describe_network(network))
+    if config.invert.island_policy == "nan":
+        network.require_connected()
+    return Setting(config, base, folder, images, network, progress, notes)
+
+
+def _do(setting: Setting, steps: Sequence[Step], *, force: bool) -> tuple[list[str], list[str]]:
+    current = keys(setting)
+    made: list[str] = []
+    fresh: list[str] = []
+    _require_earlier(setting, steps[0], current)
+    for step in steps:
+        if not force and _is_fresh(setting, step, current[step.name]):
+            fresh.append(step.name)
+            continue
+        logger.info("step %s", step.name)
+        step.make(setting, current[step.name])
+        _note_done(setting.folder, step.name, current[step.name])
+        made.append(step.name)
+    return made, fresh
+
+
+def _is_fresh(setting: Setting, step: Step, key: str) -> bool:
+    if _done(setting.folder).get(step.name) != key:
+        return False
+    return not step.product or (setting.folder / step.product).exists()
+
+
+def _require_earlier(setting: Setting, first: Step, current: Mapping[str, str]) -> None:
+    for step in STEPS[: STEPS.index(first)]:
+        if not _is_fresh(setting, step, current[step.name]):
+            state = "is stale" if step.product and (setting.folder / step.product).exists() else "was not done yet"
+            message = f"step {step.name} {state} in {setting.folder}, and {first.name} needs it: start from {step.name}"
+            raise StoreError(message)
+
+
+def _done(folder: Path) -> dict[str, str]:
+    try:
+        known = json.loads((folder / _JOURNAL).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(key) for name, key in known.items()} if isinstance(known, dict) else {}
+
+
+def _note_done(folder: Path, name: str, key: str) -> None:
+    write_text(folder / _JOURNAL, json.dumps({**_done(folder), name: key}, indent=1, sort_keys=True))
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Limit the threads of the kernels for the time of a run."""
+    before = numba.get_num_threads()
+    if count is not None and count > numba.config.NUMBA_NUM_THREADS:
+        message = f"compute.threads is {count}, this machine gives {numba.config.NUMBA_NUM_THREADS}"
+        raise ConfigError(message)
+    numba.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+class _Notes(logging.Handler):
+    """Collects warnings for the report."""
+
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._notes = notes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message once."""
+        text = record.getMessage()
+        if text not in self._notes:
+            self._notes.append(text)
+
+
+@contextmanager
+def _noted() -> Iterator[list[str]]:
+    notes: list[str] = []
+    handler = _Notes(notes)
+    root = logging.getLogger("creepmeter")
+    root.addHandler(handler)
+    try:
+        yield notes
+    finally:
+        root.removeHandler(handler)

@@ -1,0 +1,117 @@
+"""The steps of a run: their order, what each depends on, what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from creepmeter.errors import ConfigError
+from creepmeter.io.provenance import digest_text
+from creepmeter.model.options import Options
+from creepmeter.workflow import offsets, result, series
+from creepmeter.workflow.setting import Setting
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Parameters
+    ----------
+    name : str
+        As in ``--dostep``.
+    product : str
+        File in the run folder that it makes; empty = several files.
+    options : callable
+        Setting -> what its result depends on besides the step before, as plain values.
+    make : callable
+        (Setting, key) -> None; does it.
+    """
+
+    name: str
+    product: str
+    options: Callable[[Setting], object]
+    make: Callable[[Setting, str], None]
+
+
+def _plain(options: Options, *without: str) -> dict[str, object]:
+    return options.model_dump(mode="json", exclude=set(without))
+
+
+def _track_options(run: Setting) -> object:
+    files = sorted(run.digests.items())
+    images = _plain(run.config.images, "files", "exclude", "bad_images")
+    grid = [list(run.images.grid.shape), list(run.images.grid.affine[:6]), str(run.images.grid.crs)]
+    masks = [[str(mask) for mask in masks] for masks in run.images.masks]
+    where = run.config.track.within
+    return [files, images, grid, masks, [str(pair) for pair in run.network.pairs], _plain(run.config.track), where]
+
+
+def _stable_options(run: Setting) -> object:
+    return [_plain(run.config.stable), sorted(run.digests.items())]
+
+
+def _invert(run: Setting, key: str) -> None:
+    series.invert_store(
+        run.folder / offsets.STACK,
+        run.folder / result.SERIES,
+        run.config.invert,
+        memory_gb=run.config.compute.memory_gb,
+        progress=run.progress,
+        key=key,
+    )
+
+
+def _velocity(run: Setting, key: str) -> None:
+    series.velocity_store(
+        run.folder / result.SERIES,
+        run.folder / result.MOTION,
+        run.config.velocity,
+        memory_gb=run.config.compute.memory_gb,
+        progress=run.progress,
+        key=key,
+    )
+
+
+STEPS: tuple[Step, ...] = (
+    Step("track", offsets.OFFSETS, _track_options, offsets.track),
+    Step("stable", offsets.STACK, _stable_options, offsets.stable),
+    Step("invert", result.SERIES, lambda run: _plain(run.config.invert), _invert),
+    Step("velocity", result.MOTION, lambda run: _plain(run.config.velocity), _velocity),
+    Step("export", "", lambda run: _plain(run.config.output), result.export),
+    Step("report", result.REPORT, lambda run: [_plain(run.config.output), run.images.left_out], result.report),
+)
+
+
+def keys(run: Setting) -> dict[str, str]:
+    """Return what each step's result depends on, as one digest per step; a change passes on to all later steps."""
+    found: dict[str, str] = {}
+    before = run.version
+    for step in STEPS:
+        before = digest_text(step.name, before, step.options(run))
+        found[step.name] = before
+    return found
+
+
+def chosen_steps(start: str | None, end: str | None, dostep: str | None) -> tuple[Step, ...]:
+    """Return the steps from `start` to `end`, or only `dostep`.
+
+    Raises
+    ------
+    ConfigError
+        An unknown name, an end before the start, or `dostep` together with the others.
+    """
+    names = [step.name for step in STEPS]
+    for name in (start, end, dostep):
+        if name is not None and name not in names:
+            message = f"no step {name!r}: the steps are {', '.join(names)}"
+            raise ConfigError(message)
+    if dostep is not None and (start is not None or end is not None):
+        message = "--dostep does one step: give it without --start and --end"
+        raise ConfigError(message)
+    first = names.index(dostep or start or names[0])
+    last = names.index(dostep or end or names[-1])
+    if last < first:
+        message = f"--end {end} comes before --start {start}: the order is {', '.join(names)}"
+        raise ConfigError(message)
+    return STEPS[first : last + 1]
