@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.optimize import nnls
 
+from creepmeter.model.epoch import years_since
 from creepmeter.model.network import Network
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -31,33 +33,78 @@ def mean_pair_variance(stack: xr.Dataset, weights: str) -> Floats:
     return np.where(np.isfinite(variance), variance, typical)
 
 
-def date_correlation(network: Network, variance: Floats, share: Floats) -> Floats:
-    """Return the correlation between the errors of dates, (component, time, time).
+class DateErrors(NamedTuple):
+    """How the errors of dates hang together on average.
 
-    Errors are relative to the first date, which itself has none: its row and column are 0 but for the diagonal.
+    ``correlation`` (component, time, time): between the errors of two dates, relative to the first. ``scale``
+    (component, time): factor that brings the solver's sigma, which takes the errors of images as independent, to what
+    the pair variances say.
+    """
+
+    correlation: Floats
+    scale: Floats
+
+
+def date_errors(network: Network, variance: Floats, share: Floats) -> DateErrors:
+    r"""Return the correlation between the errors of dates, and the factor on the sigma of each date.
 
     Parameters
     ----------
     network : Network
         The pairs, m of them.
     variance : array, (component, m)
-        Variance of each pair, square metres.
+        Typical variance of each pair, square metres.
     share : array, (component,)
         Share of it that is the pair's own; the rest comes with its two images.
+
+    Notes
+    -----
+    Errors that come with the images are differences :math:`e_j - e_i`, whose variances :math:`\gamma_{ij}` the pairs
+    show: a variogram over dates. It gives the covariance relative to the first date without further assumption,
+
+    .. math:: C_{jk} = (\gamma_{0j} + \gamma_{0k} - \gamma_{jk}) / 2
+
+    (Cressie 1993, doi 10.1002/9781119115151, section 2.3), including errors that grow with time as the ground
+    changes. Pairs that were not measured take :math:`a (h_i + h_j) + q |t_j - t_i|`, fitted to the others, with
+    :math:`h_i` half the mean variance of the pairs at date i.
     """
-    return np.stack([_correlation(network, *each) for each in zip(variance, share, strict=True)])
+    found = [_errors(network, *each) for each in zip(variance, share, strict=True)]
+    return DateErrors(np.stack([one.correlation for one in found]), np.stack([one.scale for one in found]))
 
 
-def _correlation(network: Network, variance: Floats, share: float) -> Floats:
+def _errors(network: Network, variance: Floats, share: float) -> DateErrors:
     incidence = network.incidence()
-    normal = incidence[:, 1:].T @ (incidence[:, 1:] / variance[:, None])
-    covariance = np.zeros((len(network.epochs), len(network.epochs)))
-    covariance[1:, 1:] = share * np.linalg.pinv(normal, hermitian=True)
+    own = np.zeros((len(network.epochs), len(network.epochs)))
+    own[1:, 1:] = np.linalg.pinv(incidence[:, 1:].T @ (incidence[:, 1:] / variance[:, None]), hermitian=True)
     touches = np.abs(incidence)
-    image = 0.5 * (touches.T @ variance) / touches.sum(axis=0)
-    covariance[1:, 1:] += (1 - share) * (np.diag(image[1:]) + image[0])
-    spread = np.sqrt(np.diagonal(covariance))
-    scale = np.where(spread > 0, spread, 1.0)
-    correlation = covariance / np.outer(scale, scale)
+    half = 0.5 * (touches.T @ variance) / touches.sum(axis=0)
+    covariance = share * own + (1 - share) * _from_variogram(_variogram(network, variance, half))
+    spread = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
+    assumed = share * np.diagonal(own) + (1 - share) * np.where(np.arange(len(half)) > 0, half + half[0], 0.0)
+    unit = np.where(spread > 0, spread, 1.0)
+    correlation = covariance / np.outer(unit, unit)
     np.fill_diagonal(correlation, 1.0)
-    return correlation
+    scale = np.divide(spread, np.sqrt(assumed), out=np.ones_like(spread), where=(assumed > 0) & (spread > 0))
+    return DateErrors(correlation, scale if share < 1 else np.ones_like(scale))
+
+
+def _variogram(network: Network, variance: Floats, half: Floats) -> Floats:
+    """Return the variance of the difference of any two dates, (time, time): measured, or from the model."""
+    years = years_since(network.epochs, network.epochs[0])
+    ref, sec = network.ref_index, network.sec_index
+    design = np.stack([half[ref] + half[sec], years[sec] - years[ref]], axis=1)
+    size = np.abs(design).max(axis=0)
+    level, growth = nnls(design / size, variance)[0] / size
+    full = level * (half[:, None] + half) + growth * np.abs(years[:, None] - years)
+    full[ref, sec] = full[sec, ref] = variance
+    np.fill_diagonal(full, 0.0)
+    return full
+
+
+def _from_variogram(gamma: Floats) -> Floats:
+    """Return the covariance relative to the first date, made positive semi-definite where noise broke that."""
+    covariance = 0.5 * (gamma[0][:, None] + gamma[0] - gamma)
+    values, vectors = np.linalg.eigh(covariance)
+    repaired: Floats = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    repaired[0] = repaired[:, 0] = 0.0  # exact: the first date has no error relative to itself
+    return repaired

@@ -12,7 +12,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from creepmeter.errors import ConfigError, NetworkError
-from creepmeter.inversion.covariance import date_correlation, mean_pair_variance
+from creepmeter.inversion.covariance import DateErrors, date_errors, mean_pair_variance
 from creepmeter.inversion.options import InvertOptions
 from creepmeter.kernels.elimination import make_layout
 from creepmeter.kernels.solve import (
@@ -121,7 +121,8 @@ def invert(
     check(stack, PAIR_STACK)
     options = override(options, overrides)
     network = used_network(stack, options)
-    series = template_series(stack, network, options)
+    errors = errors_of_dates(stack, network, options)
+    series = template_series(stack, network, options, errors)
     used = stack["used"].values
     blocks = {name: _used_values(stack, name, used) for name in ("displacement", "sigma", "quality")}
     found = invert_block(
@@ -133,6 +134,7 @@ def invert(
         share=independent_share_of(stack),
         cycle_m=cycle_of(stack),
     )
+    found["sigma"] *= errors.scale[:, :, None, None]
     return series.assign({name: (series[name].dims, found[name], series[name].attrs) for name in found})
 
 
@@ -185,7 +187,12 @@ def cycle_of(stack: xr.Dataset) -> float:
     return float(stack.attrs.get("cycle_m", 0.0))
 
 
-def template_series(stack: xr.Dataset, network: Network, options: InvertOptions) -> xr.Dataset:
+def errors_of_dates(stack: xr.Dataset, network: Network, options: InvertOptions) -> DateErrors:
+    """Return how the errors of dates hang together in a stack; reads one pair at a time."""
+    return date_errors(network, mean_pair_variance(stack, options.weights), independent_share_of(stack))
+
+
+def template_series(stack: xr.Dataset, network: Network, options: InvertOptions, errors: DateErrors) -> xr.Dataset:
     """Return the TimeSeries of a stack without its values: dimensions, coordinates, attributes, date correlation."""
     shape = {"component": stack.sizes["component"], "time": len(network.epochs), "y": stack.sizes["y"]}
     shape["x"] = stack.sizes["x"]
@@ -195,10 +202,9 @@ def template_series(stack: xr.Dataset, network: Network, options: InvertOptions)
         dtype, dims, attributes = _ATTRIBUTES[name]
         size = tuple(shape[dim] for dim in dims)
         variables[name] = (dims, np.broadcast_to(np.zeros((), dtype), size), dict(attributes))
-    correlation = date_correlation(network, mean_pair_variance(stack, options.weights), independent_share_of(stack))
     variables["date_correlation"] = (
         ("component", "time", "time2"),
-        correlation,
+        errors.correlation,
         {"units": "1", "long_name": "correlation of the errors of two dates, for average weights"},
     )
     coords = {"component": stack["component"].values, "time": network.epochs, "time2": network.epochs}

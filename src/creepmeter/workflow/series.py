@@ -12,6 +12,7 @@ import xarray as xr
 from creepmeter.blocks import Block, Progress, plan_blocks, run_blocks
 from creepmeter.inversion.invert import (
     cycle_of,
+    errors_of_dates,
     independent_share_of,
     invert_block,
     template_series,
@@ -59,16 +60,19 @@ def invert_store(
     network = used_network(stack, options)
     share, cycle, used = independent_share_of(stack), cycle_of(stack), stack["used"].values
     key = key or digest_text("invert", digest_file(source), options.model_dump())
-    template = template_series(stack, network, options).assign_attrs(key=key)
+    errors = errors_of_dates(stack, network, options)
+    template = template_series(stack, network, options, errors).assign_attrs(key=key)
     per_pixel = _COPIES * _NUMBER * stack.sizes["component"] * (2 * len(used) + 2 * len(network.epochs))
 
     def work(block: Block) -> dict[str, Values]:
         here = {name: _read(stack, name, block, used) for name in ("displacement", "sigma", "quality")}
         displacement = here["displacement"]
         assert displacement is not None  # noqa: S101 - a checked PairStack has one
-        return invert_block(
+        found = invert_block(
             displacement, network, options, sigma=here["sigma"], quality=here["quality"], share=share, cycle_m=cycle
         )
+        found["sigma"] *= errors.scale[:, :, None, None]
+        return found
 
     writer = StoreWriter.create_or_resume(target, template, {}, key)
     _put_tables(writer, template, ("date_correlation",))
