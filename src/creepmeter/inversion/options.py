@@ -16,13 +16,15 @@ class InvertOptions(Options):
         "sigma", description="Weight of a pair: sigma = 1/sigma^2, quality = its quality, no = all alike"
     )
     norm: Literal["l2", "l1", "huber"] = Field(
-        "huber", description="What is minimised: squares, absolute values, or squares of small and size of large residuals"
+        "huber",
+        description="What is minimised: squares, absolute values, or squares of small and size of large residuals",
     )
     island_policy: Literal["nan", "min_norm"] = Field(
         "nan", description="A pixel whose network breaks: no value and a reason, or the minimum-norm solution"
     )
     min_norm: Literal["velocity", "displacement"] = Field(
-        "velocity", description="What has minimum norm where the network is bridged: velocity between dates, or displacement"
+        "velocity",
+        description="What has minimum norm where the network is bridged: velocity between dates, or displacement",
     )
     min_pairs: int = Field(1, ge=1, description="Pixels with fewer pairs are left out, number")
     max_iterations: int = Field(50, ge=1, le=10_000, description="Most rounds of re-weighting (l1, huber), number")

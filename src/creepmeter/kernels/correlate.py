@@ -1,7 +1,7 @@
 """Integer search: normalised cross-correlation of every chip with every shift, masks inside the sums.
 
-For a shift (u, v) the two images are multiplied once; products are summed into square cells, and a chip is a sum of
-cells. The cost per shift is one multiplication per pixel, however large the chips and however much they overlap.
+For a shift (u, v) the two images are multiplied once; products are summed into bands of rows, and a chip is a sum over
+bands. The cost per shift is one multiplication per pixel, however large the chips and however much they overlap.
 
 With weights m (1 valid, 0 missing) of both images and n = sum m_a m_b over the chip, the correlation is::
 
@@ -81,40 +81,34 @@ def box_sums(values: Floats, size: int, squared: bool) -> Doubles:
     return out
 
 
-@jit
-def cell_products(a: Floats, b: Floats, top: int, left: int, cell: int, line: Floats, out: Floats) -> None:
-    """Sum a(y, x) b(y + top, x + left) over cells of `cell` pixels into `out`."""
-    cell_rows, cell_columns = out.shape
-    width = cell_columns * cell
-    for row in range(cell_rows):
-        line[:width] = 0.0
-        for k in range(cell):
-            y = row * cell + k
-            first = a[y, :width]
-            second = b[y + top, left : left + width]
+@jit_fast
+def band_products(a: Floats, b: Floats, top: int, left: int, band: int, out: Floats) -> None:
+    """Sum a(y, x) b(y + top, x + left) down every `band` rows into one row of `out`."""
+    bands, width = out.shape
+    for i in range(bands):
+        line = out[i]
+        line[:] = 0.0
+        for y in range(i * band, (i + 1) * band):
+            first, second = a[y], b[y + top, left : left + width]
             for x in range(width):
                 line[x] += first[x] * second[x]
-        for column in range(cell_columns):
-            total = np.float32(0.0)
-            for k in range(cell):
-                total += line[column * cell + k]
-            out[row, column] = total
 
 
 @jit_fast
-def chip_sums(cells: Floats, count: int, stride: int, columns: Doubles, out: Doubles) -> None:
-    """Sum `count` x `count` cells for a chip every `stride` cells: first down the columns, then along the rows."""
+def chip_sums(bands: Floats, band: int, chip: int, step: int, columns: Doubles, out: Doubles) -> None:
+    """Sum the products of every chip from bands of rows: first down the columns, then along the row."""
     rows, chips = out.shape
     for i in range(rows):
         columns[:] = 0.0
-        for k in range(count):
-            line = cells[i * stride + k]
-            for column in range(len(columns)):
-                columns[column] += line[column]
+        for k in range(i * step // band, (i * step + chip) // band):
+            line = bands[k]
+            for x in range(len(columns)):
+                columns[x] += line[x]
         for j in range(chips):
             total = 0.0
-            for k in range(j * stride, j * stride + count):
-                total += columns[k]
+            under = columns[j * step : j * step + chip]
+            for x in range(chip):
+                total += under[x]
             out[i, j] = total
 
 
@@ -129,19 +123,18 @@ def correlation(ab: float, n: float, a: float, aa: float, b: float, bb: float) -
 
 
 @jit
-def _tile_full(a: Floats, b: Floats, chip: int, step: int, cell: int, out: Floats) -> None:
+def _tile_full(a: Floats, b: Floats, chip: int, step: int, band: int, out: Floats) -> None:
     """Correlate a tile without missing pixels: window sums once, one product per pixel and shift."""
     nodes_y, nodes_x, shifts, _ = out.shape
     n = float(chip * chip)
     sum_a, sum_aa = box_sums(a, chip, False), box_sums(a, chip, True)
     sum_b, sum_bb = box_sums(b, chip, False), box_sums(b, chip, True)
-    cells = np.empty((a.shape[0] // cell, a.shape[1] // cell), np.float32)
-    line, columns = np.empty(cells.shape[1] * cell, np.float32), np.empty(cells.shape[1])
+    bands, columns = np.empty((a.shape[0] // band, a.shape[1]), np.float32), np.empty(a.shape[1])
     ab = np.empty((nodes_y, nodes_x))
     for u in range(shifts):
         for v in range(shifts):
-            cell_products(a, b, u, v, cell, line, cells)
-            chip_sums(cells, chip // cell, step // cell, columns, ab)
+            band_products(a, b, u, v, band, bands)
+            chip_sums(bands, band, chip, step, columns, ab)
             for i in range(nodes_y):
                 y = i * step
                 for j in range(nodes_x):
@@ -153,19 +146,18 @@ def _tile_full(a: Floats, b: Floats, chip: int, step: int, cell: int, out: Float
 
 @jit
 def _tile_masked(
-    a: Floats, mask_a: Floats, b: Floats, mask_b: Floats, chip: int, step: int, cell: int, least: float, out: Floats
+    a: Floats, mask_a: Floats, b: Floats, mask_b: Floats, chip: int, step: int, band: int, least: float, out: Floats
 ) -> None:
     """Correlate a tile with missing pixels: six products per pixel and shift."""
     nodes_y, nodes_x, shifts, _ = out.shape
     factors = ((a, b), (mask_a, mask_b), (a, mask_b), (a * a, mask_b), (mask_a, b), (mask_a, b * b))
-    cells = np.empty((a.shape[0] // cell, a.shape[1] // cell), np.float32)
-    line, columns = np.empty(cells.shape[1] * cell, np.float32), np.empty(cells.shape[1])
+    bands, columns = np.empty((a.shape[0] // band, a.shape[1]), np.float32), np.empty(a.shape[1])
     sums = np.empty((MOMENTS, nodes_y, nodes_x))
     for u in range(shifts):
         for v in range(shifts):
             for k in range(MOMENTS):
-                cell_products(factors[k][0], factors[k][1], u, v, cell, line, cells)
-                chip_sums(cells, chip // cell, step // cell, columns, sums[k])
+                band_products(factors[k][0], factors[k][1], u, v, band, bands)
+                chip_sums(bands, band, chip, step, columns, sums[k])
             _correlations(sums, least, out[:, :, u, v])
 
 
@@ -245,9 +237,9 @@ def _search_tile(
     ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, window: Ints, geometry: Ints,
     least: float, out: Floats,
 ) -> None:  # fmt: skip
-    """Search one tile: `window` = first and last chip (y0, y1, x0, x1), `geometry` = chip, step, cell, search."""
+    """Search one tile: `window` = first and last chip (y0, y1, x0, x1), `geometry` = chip, step, band, search."""
     y0, y1, x0, x1 = window
-    chip, step, cell, search = geometry
+    chip, step, band, search = geometry
     if not wanted[y0:y1, x0:x1].any():
         return
     height, width = (y1 - y0 - 1) * step + chip, (x1 - x0 - 1) * step + chip
@@ -258,9 +250,9 @@ def _search_tile(
     full_b = copy_tile(sec, sec_valid, y0 * step - search, x0 * step - search, b, mask_b)
     surfaces = np.empty((y1 - y0, x1 - x0, 2 * search + 1, 2 * search + 1), np.float32)
     if full_a and full_b:
-        _tile_full(a, b, chip, step, cell, surfaces)
+        _tile_full(a, b, chip, step, band, surfaces)
     else:
-        _tile_masked(a, mask_a, b, mask_b, chip, step, cell, least, surfaces)
+        _tile_masked(a, mask_a, b, mask_b, chip, step, band, least, surfaces)
     found = np.empty(4)
     for i in range(y1 - y0):
         for j in range(x1 - x0):
@@ -282,7 +274,7 @@ def search_chips(
     wanted : bool (ny, nx)
         Chips to measure.
     geometry : int64 (4,)
-        Chip, step, cell (a common divisor of chip and step) and search radius, pixels.
+        Chip, step, band (a common divisor of chip and step) and search radius, pixels.
     least : float
         Fewest common valid pixels for a shift to count.
 

@@ -99,7 +99,14 @@ def _propagate(inverse: Doubles, weight: Doubles, sigma: Doubles, correlation: D
 
 @jit
 def _fit_chunk(
-    start: int, stop: int, values: Doubles, design: Doubles, weight: Doubles, sigma: Doubles, correlation: Doubles, out: Fit
+    start: int,
+    stop: int,
+    values: Doubles,
+    design: Doubles,
+    weight: Doubles,
+    sigma: Doubles,
+    correlation: Doubles,
+    out: Fit,
 ) -> None:
     rows, columns = design.shape
     inverse = np.zeros((columns, rows))

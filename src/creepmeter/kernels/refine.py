@@ -12,19 +12,31 @@ pixel, are left out of all sums.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from creepmeter.kernels._jit import jit, jit_fast, jit_parallel, prange
-from creepmeter.kernels.correlate import Bools, Doubles, Floats
+from creepmeter.kernels.correlate import Doubles, Floats, Ints
+
+Images: TypeAlias = tuple[Floats, Floats, Floats, Floats]  # ref, ref_solid, coefficients, sec_solid
+Chips: TypeAlias = tuple[Floats, Floats, Floats, Floats, Floats, Floats]  # t, gy, gx, w, mask, error
+Scratch: TypeAlias = tuple[Chips, Floats, Floats, Floats]  # chips, spline window, lines, spline weights
 
 ORDER = 5  # degree of the spline
 SUPPORT = 6  # coefficients under one interpolated value, per axis
 BEFORE = 2  # of them, how many lie before the pixel to the left
 ROUNDS = 20
 CONVERGED_PX = 1e-4
-FIELDS = 6  # dy, dx, correlation, sigma dy, sigma dx, state
+FIELDS = 7  # dy, dx, correlation, sigma dy, sigma dx, state, support
 DONE, TOO_FEW, FLAT, LOST = 0, 1, 2, 3
 NODES_PER_TASK = 64
+CHIP_ARRAYS = 6
+PARTS = 4
+LEAST_PART = 8
+FEWEST = 16
+LIMIT = 2.0
+FAR = -(2**30)  # no chip is prepared yet
 CLUSTER = 4  # pixels over which errors are summed before squaring; longer cells leave too few to average
 
 
@@ -188,70 +200,148 @@ def spread(gy: Floats, gx: Floats, error: Floats, m: Floats, cell: int, inverse:
 
 
 @jit
+def prepare_chip(
+    images: Images, place: Ints, least: float, scratch: Scratch, inverse: Doubles
+) -> tuple[int, float, float]:
+    """Load template, freed gradients, mask and spline window of one chip for one whole-pixel offset.
+
+    `place` = top, left, offset dy, dx. Returns (state, common pixels, energy of the template).
+    """
+    ref, ref_solid, coefficients, sec_solid = images
+    t, gy, gx, w, m, _ = scratch[0]
+    top, left, dy, dx = place
+    copy_window(ref_solid, top, left, m)
+    copy_window(sec_solid, top + dy, left + dx, w)
+    m *= w
+    n = m.sum()
+    if n < least:
+        return TOO_FEW, n, 0.0
+    copy_window(coefficients, top + dy - BEFORE, left + dx - BEFORE, scratch[1])
+    copy_window(ref, top, left, t)
+    gradient(ref, top, left, gy, gx)
+    centre(t, m, n)
+    energy = weighted_product(t, t, m)
+    if energy <= 0.0:
+        return FLAT, n, energy
+    for g in (gy, gx):
+        centre(g, m, n)
+        remove_part(g, t, m, energy)
+    state = DONE if invert_normal(gy, gx, m, inverse) else FLAT
+    return state, n, energy
+
+
+@jit
+def invert_normal(gy: Floats, gx: Floats, m: Floats, inverse: Doubles) -> bool:
+    """Write the inverse of sum g g^T as (yy, yx, xx); false when the gradient has one direction only."""
+    a, b, c = weighted_product(gy, gy, m), weighted_product(gy, gx, m), weighted_product(gx, gx, m)
+    determinant = a * c - b * b
+    if determinant <= 1e-6 * a * c:
+        return False
+    inverse[0], inverse[1], inverse[2] = c / determinant, -b / determinant, a / determinant
+    return True
+
+
+@jit
+def compare(
+    fraction_y: float, fraction_x: float, n: float, energy: float, inverse: Doubles, scratch: Scratch
+) -> tuple[float, float, float]:
+    """Interpolate the secondary and return (gain, move dy, move dx) of one Gauss-Newton round."""
+    t, gy, gx, w, m, _ = scratch[0]
+    weights = scratch[3]
+    spline_weights(fraction_y, weights[0])
+    spline_weights(fraction_x, weights[1])
+    interpolate(scratch[1], weights[0], weights[1], scratch[2], w)
+    centre(w, m, n)
+    gain = weighted_product(w, t, m) / energy
+    if gain <= 0.0:
+        return gain, 0.0, 0.0
+    sy, sx = weighted_product(gy, w, m) / gain, weighted_product(gx, w, m) / gain
+    return gain, inverse[0] * sy + inverse[1] * sx, inverse[1] * sy + inverse[2] * sx
+
+
+@jit
+def support(t: Floats, w: Floats, m: Floats, limit: float) -> float:
+    """Return the share of the common pixels that lie in parts of the chip which correlate by themselves.
+
+    A part is a cell of about a quarter of the edge, with its own mean. It counts when its correlation is larger than
+    `limit` standard errors, 1 / sqrt(pixels), of the correlation of unrelated white noise.
+    """
+    chip = t.shape[0]
+    edge = max(LEAST_PART, chip // PARTS)
+    parts = max(chip // edge, 1)
+    agree = total = 0.0
+    for i in range(parts):
+        y0, y1 = i * chip // parts, (i + 1) * chip // parts
+        for j in range(parts):
+            x0, x1 = j * chip // parts, (j + 1) * chip // parts
+            n, r = part_correlation(t[y0:y1, x0:x1], w[y0:y1, x0:x1], m[y0:y1, x0:x1])
+            total += n
+            if r > 0.0 and r * r * n > limit * limit:
+                agree += n
+    return agree / max(total, 1.0)
+
+
+@jit
+def part_correlation(t: Floats, w: Floats, m: Floats) -> tuple[float, float]:
+    """Return the number of common pixels and the correlation over them, 0 without texture."""
+    n = st = sw = stt = sww = stw = 0.0
+    for i in range(t.shape[0]):
+        for j in range(t.shape[1]):
+            a, b = t[i, j] * m[i, j], w[i, j] * m[i, j]
+            n += m[i, j]
+            st += a
+            sw += b
+            stt += a * a
+            sww += b * b
+            stw += a * b
+    if n < FEWEST:
+        return n, 0.0
+    power = (stt - st * st / n) * (sww - sw * sw / n)
+    return n, (stw - st * sw / n) / np.sqrt(power) if power > 0.0 else 0.0
+
+
+@jit
+def judge(gain: float, energy: float, inverse: Doubles, scratch: Scratch, out: Floats) -> None:
+    """Write correlation and standard errors of a chip that converged into out[2:5]."""
+    t, gy, gx, w, m, error = scratch[0]
+    for i in range(t.shape[0]):
+        for j in range(t.shape[1]):
+            error[i, j] = w[i, j] / np.float32(gain) - t[i, j]
+    power = weighted_product(w, w, m)
+    out[6] = support(t, w, m, LIMIT)
+    variance = np.empty(2)
+    spread(gy, gx, error, m, CLUSTER, inverse, variance)
+    out[2] = gain * np.sqrt(energy / power) if power > 0.0 else 0.0
+    out[3], out[4] = np.sqrt(variance[0]), np.sqrt(variance[1])
+
+
+@jit
 def refine_chip(
-    ref: Floats, ref_solid: Floats, coefficients: Floats, sec_solid: Floats, place: Doubles, chip: int, least: float,
-    reach: float, work: Floats, window: Floats, lines: Floats, weights: Floats, out: Floats,
-) -> None:  # fmt: skip
-    """Refine one chip. `place` = top, left, start dy, start dx; `work` = six chips of scratch."""
-    t, gy, gx, w, m, error = work[0], work[1], work[2], work[3], work[4], work[5]
-    top, left = int(place[0]), int(place[1])
-    dy, dx = place[2], place[3]
+    images: Images, start: Doubles, least: float, reach: float, scratch: Scratch, inverse: Doubles, out: Floats
+) -> None:
+    """Refine one chip into `out`, fields as in `refine_chips`. `start` = top, left, start dy, start dx."""
+    place = np.array([int(start[0]), int(start[1]), FAR, FAR])
+    dy, dx = start[2], start[3]
+    n = energy = gain = 0.0
     out[5] = LOST
-    held_y = held_x = -(2**30)
-    energy = n = a = b = c = alpha = 0.0
-    inverse, variance = np.empty(3), np.empty(2)
     for _ in range(ROUNDS):
         base_y, base_x = int(np.floor(dy)), int(np.floor(dx))
-        if base_y != held_y or base_x != held_x:
-            held_y, held_x = base_y, base_x
-            copy_window(ref_solid, top, left, m)
-            copy_window(sec_solid, top + base_y, left + base_x, w)
-            m *= w
-            n = m.sum()
-            if n < least:
-                out[5] = TOO_FEW
+        if base_y != place[2] or base_x != place[3]:
+            place[2], place[3] = base_y, base_x
+            state, n, energy = prepare_chip(images, place, least, scratch, inverse)
+            if state != DONE:
+                out[5] = state
                 return
-            copy_window(coefficients, top + base_y - BEFORE, left + base_x - BEFORE, window)
-            copy_window(ref, top, left, t)
-            gradient(ref, top, left, gy, gx)
-            centre(t, m, n)
-            energy = weighted_product(t, t, m)
-            if energy <= 0.0:
-                out[5] = FLAT
-                return
-            for g in (gy, gx):
-                centre(g, m, n)
-                remove_part(g, t, m, energy)
-            a, b, c = weighted_product(gy, gy, m), weighted_product(gy, gx, m), weighted_product(gx, gx, m)
-            determinant = a * c - b * b
-            if determinant <= 1e-6 * a * c:
-                out[5] = FLAT
-                return
-            inverse[0], inverse[1], inverse[2] = c / determinant, -b / determinant, a / determinant
-        spline_weights(dy - base_y, weights[0])
-        spline_weights(dx - base_x, weights[1])
-        interpolate(window, weights[0], weights[1], lines, w)
-        centre(w, m, n)
-        alpha = weighted_product(w, t, m) / energy
-        if alpha <= 0.0:
-            return
-        sy, sx = weighted_product(gy, w, m) / alpha, weighted_product(gx, w, m) / alpha
-        move_y, move_x = inverse[0] * sy + inverse[1] * sx, inverse[1] * sy + inverse[2] * sx
+        gain, move_y, move_x = compare(dy - base_y, dx - base_x, n, energy, inverse, scratch)
         dy -= move_y
         dx -= move_x
-        if abs(dy - place[2]) > reach or abs(dx - place[3]) > reach:
+        if gain <= 0.0 or abs(dy - start[2]) > reach or abs(dx - start[3]) > reach:
             return
         if abs(move_y) < CONVERGED_PX and abs(move_x) < CONVERGED_PX:
             out[5] = DONE
             break
-    power = weighted_product(w, w, m)
-    for i in range(chip):
-        for j in range(chip):
-            error[i, j] = (w[i, j] - np.float32(alpha) * t[i, j]) / np.float32(alpha)
-    spread(gy, gx, error, m, CLUSTER, inverse, variance)
     out[0], out[1] = dy, dx
-    out[2] = alpha * np.sqrt(energy / power) if power > 0.0 else 0.0
-    out[3], out[4] = np.sqrt(variance[0]), np.sqrt(variance[1])
+    judge(gain, energy, inverse, scratch, out)
 
 
 @jit_parallel
@@ -287,15 +377,14 @@ def refine_chips(
     """
     count = len(places)
     out = np.full((count, FIELDS), np.nan, np.float32)
+    images = (ref, ref_solid, coefficients, sec_solid)
+    wide = chip + SUPPORT - 1
     tasks = (count + NODES_PER_TASK - 1) // NODES_PER_TASK
     for task in prange(tasks):
-        work = np.empty((6, chip, chip), np.float32)
-        window = np.empty((chip + SUPPORT - 1, chip + SUPPORT - 1), np.float32)
-        lines = np.empty((chip + SUPPORT - 1, chip), np.float32)
-        weights = np.empty((2, SUPPORT), np.float32)
+        work, inverse = np.empty((CHIP_ARRAYS, chip, chip), np.float32), np.empty(3)
+        chips = (work[0], work[1], work[2], work[3], work[4], work[5])
+        window, lines = np.empty((wide, wide), np.float32), np.empty((wide, chip), np.float32)
+        scratch = (chips, window, lines, np.empty((2, SUPPORT), np.float32))
         for k in range(task * NODES_PER_TASK, min(count, (task + 1) * NODES_PER_TASK)):
-            refine_chip(
-                ref, ref_solid, coefficients, sec_solid, places[k], chip, least, reach,
-                work, window, lines, weights, out[k],
-            )  # fmt: skip
+            refine_chip(images, places[k], least, reach, scratch, inverse, out[k])
     return out

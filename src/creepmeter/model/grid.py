@@ -109,13 +109,15 @@ def require_same_grid(expected: Grid, found: Grid, *, expected_name: str, found_
 def describe_grid(grid: Grid) -> str:
     """Return a grid in words: shape, pixel, upper left corner, reference system."""
     affine = grid.affine
-    system = "no reference system" if grid.crs is None else _short_name(grid.crs.to_wkt())
     corner = f"({affine.c:.10g}, {affine.f:.10g})"
-    return f"{grid.shape[0]} x {grid.shape[1]} px of {affine.a:g} x {affine.e:g} from {corner}, {system}"
+    return f"{grid.shape[0]} x {grid.shape[1]} px of {affine.a:g} x {affine.e:g} from {corner}, {describe_system(grid)}"
 
 
-def _short_name(wkt: str) -> str:
-    crs = CRS.from_wkt(wkt)
+def describe_system(grid: Grid) -> str:
+    """Return the reference system in words: its EPSG number, else its name."""
+    if grid.crs is None:
+        return "no reference system"
+    crs = CRS.from_wkt(grid.crs.to_wkt())
     code = crs.to_epsg()
     return f"EPSG:{code}" if code else str(crs.name)
 

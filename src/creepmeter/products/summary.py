@@ -10,7 +10,7 @@ import xarray as xr
 
 from creepmeter.errors import GridError
 from creepmeter.model.epoch import days_between
-from creepmeter.model.grid import Grid, describe_grid, grid_of, metres_per_pixel
+from creepmeter.model.grid import Grid, describe_system, grid_of, metres_per_pixel
 from creepmeter.products.quantities import MapPoint, horizontal_motion, median, nmad, rate_term, scalar_motion
 
 Floats = npt.NDArray[np.float64]
@@ -174,8 +174,7 @@ def _grid_rows(motion: xr.Dataset, stack: xr.Dataset | None) -> list[tuple[str, 
     if "chip_px" in attributes:
         step = f", one every {attributes['step_px']} px" if "step_px" in attributes else ""
         rows.append(("Chip", f"{attributes['chip_px']} px{step}"))
-    system = describe_grid(grid).rsplit(", ", 1)[-1] if grid.crs is None else str(grid.crs)
-    rows.append(("Reference system", system))
+    rows.append(("Reference system", describe_system(grid)))
     return rows
 
 

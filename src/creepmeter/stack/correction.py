@@ -191,7 +191,8 @@ def complete_corrections(
     if short:
         named = ", ".join(short[:_NAMED]) + (", ..." if len(short) > _NAMED else "")
         logger.warning(
-            "%d of %d pairs have fewer than %d valid stable pixels and are not corrected by their own (%s)",
+            "%d of %d pairs have fewer than %d valid stable pixels and are not corrected by their own (%s); "
+            "a shift common to a whole image stays in them, and sigma does not count it",
             *(len(short), len(pairs), options.min_stable, named),
         )
     completed = list(corrections)

@@ -164,7 +164,7 @@ def _refine(
     ref: PreparedImage, sec: PreparedImage, peaks: Floats, flag: Bytes, options: TrackOptions, least: float
 ) -> Floats:
     """Return (dy, dx, correlation, sigma dy, sigma dx, state) per chip, NaN where a flag is set."""
-    fine = np.full((*flag.shape, 6), np.nan, np.float32)
+    fine = np.full((*flag.shape, 7), np.nan, np.float32)
     chosen = np.nonzero(flag == 0)
     starts = peaks[chosen][:, 5:7]
     corners = np.stack(chosen, axis=1) * options.step_px
@@ -191,6 +191,11 @@ def _flag_fine(
     _set_flag(flag, Flag.MASKED, ~_all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
     _set_flag(flag, Flag.EDGE_PEAK, np.abs(fine[..., :2]).max(axis=-1) > options.search_px)
     _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 2] >= options.min_correlation))
+    match.support = fine[..., 6].copy()
+    match.before = flag.copy()
+    import os
+
+    _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 6] >= float(os.environ.get("SUP", "0"))))
     _set_flag(flag, Flag.UNCERTAIN, ~(fine[..., 3:5].max(axis=-1) <= options.max_sigma_px))
 
 

@@ -26,7 +26,9 @@ class TrackOptions(Options):
     )
     max_sigma_px: float = Field(0.5, gt=0, description="Points with a larger standard error, pixels, are not valid")
     outliers: bool = Field(True, description="Remove points that disagree with their neighbours")
-    neighbourhood: int = Field(5, ge=3, le=51, description="Edge of the neighbourhood that judges a point, points (odd)")
+    neighbourhood: int = Field(
+        5, ge=3, le=51, description="Edge of the neighbourhood that judges a point, points (odd)"
+    )
     min_agree: float = Field(
         0.32, ge=0, le=1, description="Share of the valid neighbours that must agree with a point (coherence)"
     )

@@ -88,7 +88,9 @@ def prepare_image(
         _require_mask(exclude, values.shape, name)
         seen &= ~np.asarray(exclude, bool)
     _require_texture(values, seen, name)
-    filtered, valid = apply_prefilter(np.where(seen, values, np.float32(0)), seen, options.prefilter, options.prefilter_px)
+    filtered, valid = apply_prefilter(
+        np.where(seen, values, np.float32(0)), seen, options.prefilter, options.prefilter_px
+    )
     mean = np.float32(filtered[valid].mean(dtype=np.float64)) if valid.any() else np.float32(0)
     centred = np.where(valid, filtered - mean, np.float32(0)).astype(np.float32)
     coefficients = ndimage.spline_filter(_filled(centred, valid), ORDER, output=np.float32, mode="mirror")

@@ -80,7 +80,9 @@ def fit_velocity(
     motion = template_motion(dataset, options)
     correlation = dataset["date_correlation"].values if "date_correlation" in dataset else None
     sigma = dataset["sigma"].values if "sigma" in dataset else None
-    found = fit_block(dataset["displacement"].values, dataset["time"].values, options, sigma=sigma, correlation=correlation)
+    found = fit_block(
+        dataset["displacement"].values, dataset["time"].values, options, sigma=sigma, correlation=correlation
+    )
     return motion.assign({name: (motion[name].dims, values, motion[name].attrs) for name, values in found.items()})
 
 
@@ -207,7 +209,9 @@ def fit_block(
         out["value"].append(fit.value)
         out["sigma"].append(_SIGMA[options.sigma](fit, flat[component], design, options))
         out["residual_rms"].append(np.sqrt(fit.misfit / (fit.freedom + design.shape[1])))
-    return {name: np.stack(values).reshape(components, *values[0].shape[:-1], rows, columns) for name, values in out.items()}
+    return {
+        name: np.stack(values).reshape(components, *values[0].shape[:-1], rows, columns) for name, values in out.items()
+    }
 
 
 def _from_covariance(fit: Fit, _values: Floats, _design: Floats, _options: VelocityOptions) -> Floats:

@@ -27,7 +27,8 @@ class ImagesSection(Options):
         min_length=1, description="Images on one grid: pattern such as scenes/*.tif, or list; relative to this file"
     )
     dates_pattern: str | None = Field(
-        None, description="How the date is written in the file names, as in strptime (%Y%m%d); default YYYYMMDD[THHMMSS]"
+        None,
+        description="How the date is written in the file names, as in strptime (%Y%m%d); default YYYYMMDD[THHMMSS]",
     )
     pixel_size_m: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="Edge of a pixel, metres; needed for images without georeference"
@@ -142,7 +143,7 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
     """Return the values, and the line of every key."""
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            message = f"{name}: YAML references (*name) are not allowed: write the value out"
+            message = f"{name}: YAML references (*name) are not allowed: put a pattern such as '*.tif' in quotes"
             raise ConfigError(message)
         node = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
@@ -182,8 +183,16 @@ def _override(values: dict[str, Any], item: str) -> None:
     if not isinstance(inner, dict):
         message = f"--set {item!r}: {section!r} is no section of the run file"
         raise ConfigError(message)
-    parsed, _ = _parse(f"value: {text}", f"--set {item}")
-    inner[option] = parsed["value"]
+    inner[option] = _plain_value(text.strip())
+
+
+def _plain_value(text: str) -> object:
+    """Return what YAML makes of a value; text that is no YAML (``*.tif``, ``A: B``) is text."""
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return text
+    return text if isinstance(value, dict) and not text.startswith("{") else value
 
 
 def _explain(problem: ValidationError, lines: Lines, name: str) -> str:

@@ -207,7 +207,9 @@ def check_images(images: Images, notebook: Path, progress: Progress) -> Images:
     progress.start("check images", len(images.scenes))
     for index, scene in enumerate(images.scenes):
         files = [scene.source, *map(str, images.masks[index])]
-        key = digest_text([digest_file(file) for file in files], images.options.model_dump(exclude={"files", "exclude"}))
+        key = digest_text(
+            [digest_file(file) for file in files], images.options.model_dump(exclude={"files", "exclude"})
+        )
         if key not in known:
             known[key] = _problem(images, index)
             write_text(notebook, json.dumps(known, indent=0, sort_keys=True))
@@ -224,7 +226,9 @@ def check_images(images: Images, notebook: Path, progress: Progress) -> Images:
 def _problem(images: Images, index: int) -> str:
     try:
         image, mask = images.read(index)
-        require_usable(image if mask is None else np.where(mask, np.float32(np.nan), image), images.scenes[index].source)
+        require_usable(
+            image if mask is None else np.where(mask, np.float32(np.nan), image), images.scenes[index].source
+        )
     except ImageError as problem:
         return str(problem)
     return ""

@@ -91,4 +91,5 @@ def _coarse(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def _coarse_grid(grid: Grid) -> Grid:
     factor = _factor((grid.shape[0], grid.shape[1]))
     rows, columns = (-(-size // factor) for size in (grid.shape[0], grid.shape[1]))
-    return GeoBox((rows, columns), grid.affine @ Affine.scale(factor), grid.crs)
+    a, b, west, d, e, north = grid.affine[:6]
+    return GeoBox((rows, columns), Affine(a * factor, b * factor, west, d * factor, e * factor, north), grid.crs)

@@ -81,7 +81,13 @@ def invert_store(
 
 
 def velocity_store(
-    source: Path, target: Path, options: VelocityOptions, *, memory_gb: float, progress: Progress, key: str | None = None
+    source: Path,
+    target: Path,
+    options: VelocityOptions,
+    *,
+    memory_gb: float,
+    progress: Progress,
+    key: str | None = None,
 ) -> Path:
     """Fit terms of motion to a series on disk, within a memory budget; see `invert_store`."""
     series = open_product(source)

@@ -1,0 +1,172 @@
+"""Groups whose commands are data, and what is the same for every command: flags, messages, exit status."""
+
+from __future__ import annotations
+
+import difflib
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+from creepmeter.cli.session import Session, listening, printable, session
+from creepmeter.errors import CreepmeterError
+
+FAILED, LEFT_OUT, STOPPED = 1, 3, 130
+_STOPPED = (
+    "stopped. Nothing that was done is lost: products that were finished are whole, and the same command goes on "
+    "where it was stopped"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command in the table of a group.
+
+    Parameters
+    ----------
+    module : str
+        Module that holds it as ``command``.
+    help : str
+        What it does, one line.
+    section : str
+        Heading that it stands under.
+    """
+
+    module: str
+    help: str
+    section: str = "Commands"
+
+
+class Failure(click.ClickException):
+    """An error as the user sees it."""
+
+    exit_code = FAILED
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401 - as click has it
+        """Write the message to stderr."""
+        click.echo(f"error: {printable(self.message)}", err=True, file=file)
+
+
+class Stopped(Failure):
+    """The user stopped the command."""
+
+    exit_code = STOPPED
+
+
+class Verb(click.Command):
+    """A command that knows the flags of all commands."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - as click has it
+        super().__init__(*args, **settings)
+        self.params += general_flags()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own flags, and after them those of all commands."""
+        super().format_options(ctx, formatter)
+        names = ", ".join(flag.opts[-1] for flag in self.params if flag.hidden and isinstance(flag, click.Option))
+        formatter.write_paragraph()
+        formatter.write_text(f"Also {names}: see `creepmeter --help`.")
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands from a table, and imports one when it is called.
+
+    Parameters
+    ----------
+    table : mapping of str to Entry
+        Names in the order in which they are listed.
+    """
+
+    command_class = Verb
+
+    def __init__(self, *args: Any, table: Mapping[str, Entry], **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **settings)
+        self.table = dict(table)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as click has it
+        """Return the names, without loading any command."""
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load a command."""
+        entry = self.table.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = import_module(entry.module).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; an unknown one fails with the names that are like it."""
+        name = args[0]
+        if name not in self.table and not name.startswith("-"):
+            near = difflib.get_close_matches(name, self.table, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(self.table)}"
+            ctx.fail(f"no command {name!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table, section by section."""
+        for section in dict.fromkeys(entry.section for entry in self.table.values()):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(name, entry.help) for name, entry in self.table.items() if entry.section == section]
+                )
+
+
+class Program(LazyGroup):
+    """The outermost group: turns whatever goes wrong into a message and an exit status."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - as click has it
+        super().__init__(*args, **settings)
+        self.params += general_flags(hidden=False)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """Call the command."""
+        with listening(ctx.ensure_object(Session)):
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except KeyboardInterrupt as problem:
+                _trace(problem)
+                raise Stopped(_STOPPED) from problem
+            except Exception as problem:
+                _trace(problem)
+                raise Failure(_message(problem)) from problem
+
+
+def _message(problem: Exception) -> str:
+    if isinstance(problem, CreepmeterError):
+        return str(problem)
+    if isinstance(problem, MemoryError):
+        return "the memory of this machine is used up: give a smaller --memory-gb, or smaller images"
+    what = f"{type(problem).__name__}: {problem}".rstrip(": ")
+    return f"unexpected {what}; run the command again with --debug and report what it prints"
+
+
+def _trace(problem: BaseException) -> None:
+    if session().debug:
+        click.echo("".join(traceback.format_exception(problem)), err=True, nl=False)
+
+
+def general_flags(*, hidden: bool = True) -> list[click.Option]:
+    """Return the flags that every command takes, before or after its name."""
+    told = {
+        "--debug": "Show where in the program an error comes from.",
+        "--verbose": "Say more about what is done.",
+        "--quiet": "Show no progress and no warnings.",
+    }
+    return [
+        click.Option([flag], is_flag=True, is_eager=True, expose_value=False, callback=_note, hidden=hidden, help=text)
+        for flag, text in told.items()
+    ]
+
+
+def _note(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        setattr(ctx.find_root().ensure_object(Session), str(parameter.name), True)
