@@ -24,7 +24,20 @@ _WHERE = {
     "fit_velocity": "creepmeter.velocity.fit",
 }
 
-__all__ = ["__version__", *_WHERE]
+__all__ = [
+    "Network",
+    "Pair",
+    "Scene",
+    "__version__",
+    "correct_stable_ground",
+    "fit_velocity",
+    "invert",
+    "make_image_cube",
+    "make_pair_stack",
+    "open",
+    "track",
+    "track_arrays",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's members have any type

@@ -87,5 +87,5 @@ def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("item", ["track.chip_px", "chip_px=3", "images=3", "=2"])
 def test_an_override_that_is_none(tmp_path: Path, item: str) -> None:
-    with pytest.raises(ConfigError, match="section.option=value|valid dictionary|Input should be"):
+    with pytest.raises(ConfigError, match=r"section\.option=value|valid dictionary|Input should be"):
         read_config(_write(tmp_path, DESIGN_EXAMPLE), [item])

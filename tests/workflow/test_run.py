@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from odc.geo.geobox import GeoBox
+from tests.workflow.conftest import SLIDE
 
 from creepmeter.errors import ConfigError, CreepmeterError, ImageError, InputError, LockedError, StoreError
 from creepmeter.io.lock import RunLock
@@ -22,7 +24,6 @@ from creepmeter.io.store import open as open_product
 from creepmeter.workflow.config import read_config
 from creepmeter.workflow.run import RunResult, run
 from creepmeter.workflow.steps import STEPS
-from tests.workflow.conftest import SLIDE
 
 PRODUCTS = ("offsets.zarr", "stack.zarr", "timeseries.zarr", "velocity.zarr")
 NAMES = tuple(step.name for step in STEPS)
@@ -112,7 +113,7 @@ def test_steps_by_name(finished: RunResult, valley: Path, tmp_path: Path) -> Non
         run(config, folder=tmp_path / "run", dostep="geocode")
     with pytest.raises(ConfigError, match="comes before"):
         run(config, folder=tmp_path / "run", start="velocity", end="track")
-    with pytest.raises(StoreError, match="step track was not done yet .* start from track"):
+    with pytest.raises(StoreError, match=r"step track was not done yet .* start from track"):
         run(config, folder=tmp_path / "fresh", start="invert")
 
 
@@ -141,7 +142,7 @@ run(sys.argv[1], folder=sys.argv[2])
 
 def _killed_run(valley: Path, folder: Path, puts: int) -> int:
     command = [sys.executable, "-c", _CHILD, str(valley / "creepmeter.yaml"), str(folder), str(puts)]
-    return subprocess.run(command, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"}).returncode  # noqa: S603
+    return subprocess.run(command, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"}).returncode
 
 
 def test_killed_twice_ends_with_the_same_bits(finished: RunResult, valley: Path, tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_killed_at_any_moment_ends_with_the_same_bits(finished: RunResult, valle
     code = "import sys; from creepmeter.workflow.run import run; run(sys.argv[1], folder=sys.argv[2])"
     for seconds in (3.0, 4.5):
         command = [sys.executable, "-c", code, str(valley / "creepmeter.yaml"), str(folder)]
-        child = subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": "ignore"})  # noqa: S603
+        child = subprocess.Popen(command, env={**os.environ, "PYTHONWARNINGS": "ignore"})
         time.sleep(seconds)
         child.kill()
         child.wait()
@@ -196,7 +197,9 @@ def _missing(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "match"), [(_damage, "20190803"), (_constant, "is constant"), (_missing, "no valid pixel")]
 )
-def test_a_bad_image_stops_the_run_or_is_left_out_by_name(valley: Path, tmp_path: Path, spoil, match: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_bad_image_stops_the_run_or_is_left_out_by_name(
+    valley: Path, tmp_path: Path, spoil: Callable[[Path], None], match: str
+) -> None:
     home = _copy(valley, tmp_path)
     spoil(home / "scenes" / "20190803.tif")
     config = home / "creepmeter.yaml"
@@ -238,7 +241,7 @@ def _date_twice(home: Path) -> None:
         (_date_twice, "have one date"),
     ],
 )
-def test_images_that_do_not_fit(valley: Path, tmp_path: Path, spoil, match: str) -> None:  # type: ignore[no-untyped-def]
+def test_images_that_do_not_fit(valley: Path, tmp_path: Path, spoil: Callable[[Path], None], match: str) -> None:
     home = _copy(valley, tmp_path)
     spoil(home)
     with pytest.raises(InputError, match=match):

@@ -30,7 +30,7 @@ def mean_pair_variance(stack: xr.Dataset, weights: str) -> Floats:
             known = values[np.isfinite(values) & (values > 0)]
             variance[component, place] = np.median(known).astype(np.float64) ** 2 if known.size else np.nan
     typical = np.nanmedian(variance, axis=1, keepdims=True) if np.isfinite(variance).any() else np.ones((1, 1))
-    return np.where(np.isfinite(variance), variance, typical)
+    return np.asarray(np.where(np.isfinite(variance), variance, typical), np.float64)
 
 
 class DateErrors(NamedTuple):

@@ -124,13 +124,12 @@ def invert(
     errors = errors_of_dates(stack, network, options)
     series = template_series(stack, network, options, errors)
     used = stack["used"].values
-    blocks = {name: _used_values(stack, name, used) for name in ("displacement", "sigma", "quality")}
     found = invert_block(
-        blocks["displacement"],
+        used_values(stack["displacement"].values, used),
         network,
         options,
-        sigma=blocks["sigma"],
-        quality=blocks["quality"],
+        sigma=used_values(stack["sigma"].values, used) if "sigma" in stack else None,
+        quality=used_values(stack["quality"].values, used) if "quality" in stack else None,
         share=independent_share_of(stack),
         cycle_m=cycle_of(stack),
     )
@@ -138,10 +137,8 @@ def invert(
     return series.assign({name: (series[name].dims, found[name], series[name].attrs) for name in found})
 
 
-def _used_values(stack: xr.Dataset, name: str, used: npt.NDArray[np.bool_]) -> Values | None:
-    if name not in stack:
-        return None
-    values = stack[name].values
+def used_values(values: Values, used: npt.NDArray[np.bool_]) -> Values:
+    """Return the used pairs of an array (..., pair, y, x)."""
     return values if used.all() else np.compress(used, values, axis=values.ndim - 3)
 
 

@@ -13,18 +13,18 @@ R = TypeVar("R")
 
 def jit(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for one thread; releases the interpreter lock, and is cached on disk."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
 def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
     """Compile with reassociated sums, so that reductions vectorise. Never for code that meets NaN on purpose."""
     flags = {"reassoc", "contract", "nsz", "arcp"}
-    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
 
 
 def jit_parallel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a loop over `prange` for all cores. Each turn writes its own output, so the result is the same for any number."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(function)  # type: ignore[no-any-return]
+    return numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(function)
 
 
 prange = numba.prange

@@ -24,7 +24,8 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-TILE = 16  # chips along the edge of a tile; fixed, so that results do not depend on blocks or threads
+TILE = 16  # most chips along the edge of a tile; fixed, so that results do not depend on blocks or threads
+TILE_PX = 1024  # chips far apart share no product: their tiles are kept small
 UNDEFINED = np.float32(-2.0)  # correlation of a shift with too few common pixels or no texture
 MOMENTS = 6  # a b, n, a, a a, b, b b
 TEXTURE_EPS = 1e-6  # variance below this share of the mean square is rounding, not texture
@@ -285,9 +286,10 @@ def search_chips(
     """
     ny, nx = wanted.shape
     out = np.full((ny, nx, PEAK_FIELDS), np.nan, np.float32)
-    tiles_y, tiles_x = (ny + TILE - 1) // TILE, (nx + TILE - 1) // TILE
+    edge = max(1, min(TILE, TILE_PX // geometry[1]))
+    tiles_y, tiles_x = (ny + edge - 1) // edge, (nx + edge - 1) // edge
     for tile in prange(tiles_y * tiles_x):
-        y0, x0 = (tile // tiles_x) * TILE, (tile % tiles_x) * TILE
-        window = np.array([y0, min(ny, y0 + TILE), x0, min(nx, x0 + TILE)])
+        y0, x0 = (tile // tiles_x) * edge, (tile % tiles_x) * edge
+        window = np.array([y0, min(ny, y0 + edge), x0, min(nx, x0 + edge)])
         _search_tile(ref, ref_valid, sec, sec_valid, wanted, window, geometry, least, out)
     return out

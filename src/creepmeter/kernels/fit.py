@@ -85,15 +85,15 @@ def _propagate(inverse: Doubles, weight: Doubles, sigma: Doubles, correlation: D
     if sigma.size == 0:
         out[:] = np.nan
         return
+    gain = np.zeros(sigma.size)
     for k in range(out.size):
+        for i in range(sigma.size):
+            gain[i] = inverse[k, i] * sigma[i] if weight[i] > 0.0 else 0.0
         total = 0.0
         for i in range(sigma.size):
-            if weight[i] > 0.0:
-                gain = inverse[k, i] * sigma[i]
-                total += gain * gain * correlation[i, i]
-                for j in range(i):
-                    if weight[j] > 0.0:
-                        total += 2.0 * gain * inverse[k, j] * sigma[j] * correlation[i, j]
+            total += gain[i] * gain[i] * correlation[i, i]
+            for j in range(i):
+                total += 2.0 * gain[i] * gain[j] * correlation[i, j]
         out[k] = total
 
 

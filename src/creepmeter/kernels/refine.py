@@ -30,12 +30,12 @@ ROUNDS = 20
 CONVERGED_PX = 1e-4
 FIELDS = 7  # dy, dx, correlation, sigma dy, sigma dx, state, support
 DONE, TOO_FEW, FLAT, LOST = 0, 1, 2, 3
+PARTS = 4  # parts along the edge of a chip whose correlation is looked at one by one
+LEAST_PART_PX = 8  # smallest edge of a part
+LEAST_IN_PART = 16  # fewer common pixels say nothing
+NOISE_LIMIT = 2.0  # correlation of a part in standard errors, 1 / sqrt(pixels), of that of unrelated white noise
 NODES_PER_TASK = 64
 CHIP_ARRAYS = 6
-PARTS = 4
-LEAST_PART = 8
-FEWEST = 16
-LIMIT = 2.0
 FAR = -(2**30)  # no chip is prepared yet
 CLUSTER = 4  # pixels over which errors are summed before squaring; longer cells leave too few to average
 
@@ -200,9 +200,7 @@ def spread(gy: Floats, gx: Floats, error: Floats, m: Floats, cell: int, inverse:
 
 
 @jit
-def prepare_chip(
-    images: Images, place: Ints, least: float, scratch: Scratch, inverse: Doubles
-) -> tuple[int, float, float]:
+def prepare_chip(images: Images, place: Ints, least: float, scratch: Scratch, inverse: Doubles) -> tuple[int, float, float]:
     """Load template, freed gradients, mask and spline window of one chip for one whole-pixel offset.
 
     `place` = top, left, offset dy, dx. Returns (state, common pixels, energy of the template).
@@ -259,60 +257,66 @@ def compare(
     return gain, inverse[0] * sy + inverse[1] * sx, inverse[1] * sy + inverse[2] * sx
 
 
-@jit
-def support(t: Floats, w: Floats, m: Floats, limit: float) -> float:
-    """Return the share of the common pixels that lie in parts of the chip which correlate by themselves.
+@jit_fast
+def part_sums(t: Floats, w: Floats, m: Floats, sums: Doubles) -> None:
+    """Write n, sum t, sum w, sum t t, sum w w, sum t w over the common pixels of a part."""
+    n = first = second = first_square = second_square = product = 0.0
+    for i in range(t.shape[0]):
+        for j in range(t.shape[1]):
+            a, b = t[i, j] * m[i, j], w[i, j] * m[i, j]
+            n += m[i, j]
+            first += a
+            second += b
+            first_square += a * a
+            second_square += b * b
+            product += a * b
+    sums[0], sums[1], sums[2], sums[3], sums[4], sums[5] = n, first, second, first_square, second_square, product
 
-    A part is a cell of about a quarter of the edge, with its own mean. It counts when its correlation is larger than
-    `limit` standard errors, 1 / sqrt(pixels), of the correlation of unrelated white noise.
+
+@jit
+def correlates(sums: Doubles) -> bool:
+    """Tell whether a part correlates more than unrelated white noise would."""
+    n, first, second, first_square, second_square, product = sums
+    if n < LEAST_IN_PART:
+        return False
+    common = product - first * second / n
+    power = (first_square - first * first / n) * (second_square - second * second / n)
+    return bool(common > 0.0 and common * common * n > NOISE_LIMIT * NOISE_LIMIT * power)
+
+
+@jit
+def support(t: Floats, w: Floats, m: Floats) -> float:
+    """Return the share of the common pixels in those parts of the chip that correlate by themselves.
+
+    One strong edge, such as a shore, gives a whole chip a high correlation though the rest of it holds only noise.
     """
     chip = t.shape[0]
-    edge = max(LEAST_PART, chip // PARTS)
-    parts = max(chip // edge, 1)
+    parts = max(1, min(PARTS, chip // LEAST_PART_PX))
+    sums = np.empty(6)
     agree = total = 0.0
     for i in range(parts):
         y0, y1 = i * chip // parts, (i + 1) * chip // parts
         for j in range(parts):
             x0, x1 = j * chip // parts, (j + 1) * chip // parts
-            n, r = part_correlation(t[y0:y1, x0:x1], w[y0:y1, x0:x1], m[y0:y1, x0:x1])
-            total += n
-            if r > 0.0 and r * r * n > limit * limit:
-                agree += n
-    return agree / max(total, 1.0)
-
-
-@jit
-def part_correlation(t: Floats, w: Floats, m: Floats) -> tuple[float, float]:
-    """Return the number of common pixels and the correlation over them, 0 without texture."""
-    n = st = sw = stt = sww = stw = 0.0
-    for i in range(t.shape[0]):
-        for j in range(t.shape[1]):
-            a, b = t[i, j] * m[i, j], w[i, j] * m[i, j]
-            n += m[i, j]
-            st += a
-            sw += b
-            stt += a * a
-            sww += b * b
-            stw += a * b
-    if n < FEWEST:
-        return n, 0.0
-    power = (stt - st * st / n) * (sww - sw * sw / n)
-    return n, (stw - st * sw / n) / np.sqrt(power) if power > 0.0 else 0.0
+            part_sums(t[y0:y1, x0:x1], w[y0:y1, x0:x1], m[y0:y1, x0:x1], sums)
+            total += sums[0]
+            agree += sums[0] if correlates(sums) else 0.0
+    return agree / total
 
 
 @jit
 def judge(gain: float, energy: float, inverse: Doubles, scratch: Scratch, out: Floats) -> None:
-    """Write correlation and standard errors of a chip that converged into out[2:5]."""
+    """Write correlation, standard errors and support of a chip into `out`."""
     t, gy, gx, w, m, error = scratch[0]
     for i in range(t.shape[0]):
         for j in range(t.shape[1]):
             error[i, j] = w[i, j] / np.float32(gain) - t[i, j]
     power = weighted_product(w, w, m)
-    out[6] = support(t, w, m, LIMIT)
     variance = np.empty(2)
     spread(gy, gx, error, m, CLUSTER, inverse, variance)
     out[2] = gain * np.sqrt(energy / power) if power > 0.0 else 0.0
     out[3], out[4] = np.sqrt(variance[0]), np.sqrt(variance[1])
+    out[6] = support(t, w, m)
 
 
 @jit
@@ -372,8 +376,9 @@ def refine_chips(
 
     Returns
     -------
-    float32 (chips, 6)
-        dy, dx, correlation, sigma dy, sigma dx, state (DONE, TOO_FEW, FLAT, LOST).
+    float32 (chips, 7)
+        dy, dx, correlation, sigma dy, sigma dx, state (DONE, TOO_FEW, FLAT, LOST), support (share of the chip that
+        correlates by itself).
     """
     count = len(places)
     out = np.full((count, FIELDS), np.nan, np.float32)

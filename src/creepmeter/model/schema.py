@@ -15,7 +15,7 @@ NaN means not measured.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ def map_dataset(
                 f"{name} has {shape[-2:]} rows and columns, the grid {tuple(grid.shape)}: give the grid of the data"
             )
             raise SchemaError(message)
-    data = {name: xr.Variable(dims, values, attrs) for name, (dims, values, attrs) in variables.items()}
+    data = {name: xr.Variable(dims, values, dict(attrs)) for name, (dims, values, attrs) in variables.items()}
     for variable in data.values():
         if variable.dims[-2:] == MAP_DIMS:
             variable.attrs["grid_mapping"] = "spatial_ref"

@@ -104,6 +104,7 @@ def _since_onset(term: Term, times: Epochs) -> Floats:
 
 
 def _step(term: Term, times: Epochs, _origin: Epoch) -> list[Floats]:
+    assert term.date is not None  # noqa: S101 - the parser gives it
     return [(times >= term.date).astype(np.float64)]
 
 

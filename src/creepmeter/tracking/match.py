@@ -13,7 +13,7 @@ import numpy.typing as npt
 from creepmeter.errors import ImageError
 from creepmeter.kernels.correlate import UNDEFINED, search_chips
 from creepmeter.kernels.neighbours import far_from_median, incoherent
-from creepmeter.kernels.refine import DONE, FLAT, TOO_FEW, refine_chips
+from creepmeter.kernels.refine import DONE, FIELDS, FLAT, TOO_FEW, refine_chips
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prepare import PreparedImage
 
@@ -38,6 +38,7 @@ class Flag(IntEnum):
     LOW_CORRELATION = 7
     UNCERTAIN = 8
     OUTLIER = 9
+    UNSUPPORTED = 10
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,8 @@ def _flag_peaks(flag: Bytes, peaks: Floats, ref: PreparedImage, options: TrackOp
 def _refine(
     ref: PreparedImage, sec: PreparedImage, peaks: Floats, flag: Bytes, options: TrackOptions, least: float
 ) -> Floats:
-    """Return (dy, dx, correlation, sigma dy, sigma dx, state) per chip, NaN where a flag is set."""
-    fine = np.full((*flag.shape, 7), np.nan, np.float32)
+    """Return the fields of `refine_chips` per chip, NaN where a flag is set."""
+    fine = np.full((*flag.shape, FIELDS), np.nan, np.float32)
     chosen = np.nonzero(flag == 0)
     starts = peaks[chosen][:, 5:7]
     corners = np.stack(chosen, axis=1) * options.step_px
@@ -191,11 +192,7 @@ def _flag_fine(
     _set_flag(flag, Flag.MASKED, ~_all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
     _set_flag(flag, Flag.EDGE_PEAK, np.abs(fine[..., :2]).max(axis=-1) > options.search_px)
     _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 2] >= options.min_correlation))
-    match.support = fine[..., 6].copy()
-    match.before = flag.copy()
-    import os
-
-    _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 6] >= float(os.environ.get("SUP", "0"))))
+    _set_flag(flag, Flag.UNSUPPORTED, ~(fine[..., 6] > options.min_support))
     _set_flag(flag, Flag.UNCERTAIN, ~(fine[..., 3:5].max(axis=-1) <= options.max_sigma_px))
 
 

@@ -24,6 +24,13 @@ class TrackOptions(Options):
     min_distinct: float = Field(
         1.05, ge=1, description="Residual energy of the second best peak over that of the best; below: ambiguous"
     )
+    min_support: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="A point counts when more than this share of its chip correlates by itself, part by part "
+        "(quarters of the edge, at least 8 pixels); 0: one part is enough",
+    )
     max_sigma_px: float = Field(0.5, gt=0, description="Points with a larger standard error, pixels, are not valid")
     outliers: bool = Field(True, description="Remove points that disagree with their neighbours")
     neighbourhood: int = Field(

@@ -27,7 +27,7 @@ def fit_velocity(
     series: xr.Dataset | npt.ArrayLike,
     terms: Sequence[str] | None = None,
     *,
-    times: Sequence[EpochLike] | None = None,
+    times: Sequence[EpochLike] | Epochs | None = None,
     options: VelocityOptions | None = None,
     **overrides: Any,  # noqa: ANN401 - the fields of VelocityOptions, checked by it
 ) -> xr.Dataset:
@@ -97,7 +97,7 @@ def override(options: VelocityOptions | None, overrides: Mapping[str, Any]) -> V
         raise ConfigError(message) from problem
 
 
-def _as_series(series: xr.Dataset | npt.ArrayLike, times: Sequence[EpochLike] | None) -> xr.Dataset:
+def _as_series(series: xr.Dataset | npt.ArrayLike, times: Sequence[EpochLike] | Epochs | None) -> xr.Dataset:
     if isinstance(series, xr.Dataset):
         check(series, TIME_SERIES)
         return series
@@ -124,7 +124,7 @@ def template_motion(series: xr.Dataset, options: VelocityOptions) -> xr.Dataset:
         Fewer dates than functions of time.
     """
     times = series["time"].values
-    names, units, design = design_columns(parse_terms(options.terms), times, times.min())
+    names, units, _ = design_columns(parse_terms(options.terms), times, times.min())
     kept = dates_used(times, options)
     if kept.sum() < len(names):
         message = f"{kept.sum()} dates cannot determine {len(names)} terms ({', '.join(names)}): take fewer terms"

@@ -23,7 +23,7 @@ class VelocityOptions(Options):
     )
     sigma: Literal["covariance", "residual", "bootstrap"] = Field(
         "covariance",
-        description="Standard errors: propagated from the series, from the residuals of the fit, or by resampling dates",
+        description="Standard errors: from the covariance of the series, residuals of the fit, or resampled dates",
     )
     bootstrap_count: int = Field(400, ge=10, le=100_000, description="Resamplings of the dates (bootstrap), number")
     seed: int = Field(0, ge=0, description="Start of the random numbers (bootstrap)")

@@ -28,7 +28,7 @@ class ImagesSection(Options):
     )
     dates_pattern: str | None = Field(
         None,
-        description="How the date is written in the file names, as in strptime (%Y%m%d); default YYYYMMDD[THHMMSS]",
+        description="How the date is written in the names, as in strptime (%Y%m%d); default YYYYMMDD[THHMMSS]",
     )
     pixel_size_m: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="Edge of a pixel, metres; needed for images without georeference"
@@ -37,7 +37,7 @@ class ImagesSection(Options):
     band: int | None = Field(None, ge=1, description="Band to track, counted from 1; default the mean of all bands")
     exclude: tuple[str, ...] = Field(
         (),
-        description="What is missing (cloud, shadow): polygons or raster, nonzero is left out. One file for all images, "
+        description="What is missing (cloud, shadow): polygons or raster, nonzero is left out. One file for all, "
         "or a pattern of one mask per image, matched by date",
     )
     bad_images: Literal["stop", "skip"] = Field(

@@ -13,8 +13,8 @@ from creepmeter.workflow.run import RunResult, run
 CONFIG = """\
 # Eight summers of a simulated valley with two slides. Run again with: creepmeter run creepmeter.yaml -o run
 images:
-  files: scenes/20*.tif   
-  exclude: scenes/*_cloud.tif  # one mask per image: nonzero is cloud
+  files: scenes/20*.tif
+  exclude: scenes/*_cloud.tif   # one mask per image: nonzero is cloud
 track: {chip_px: 32, step_px: 8, search_px: 5}
 stable: {moving: scenes/slides.geojson, model: shift}
 invert: {weights: sigma, norm: huber}

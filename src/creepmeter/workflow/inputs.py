@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -148,7 +149,7 @@ def _date_of(file: Path, pattern: str | None) -> Epoch:
 
 
 def _require_dates(scenes: Sequence[Scene]) -> None:
-    for first, second in zip(scenes, scenes[1:], strict=False):
+    for first, second in pairwise(scenes):
         if first.time == second.time:
             message = f"{first.source} and {second.source} have one date ({str(first.time)[:10]}): keep one of them"
             raise NetworkError(message)

@@ -20,6 +20,7 @@ from creepmeter.workflow.setting import Setting
 
 SERIES, MOTION, REPORT = "timeseries.zarr", "velocity.zarr", "report.html"
 _BACKGROUND_PX = 1600  # a picture needs no more
+_ENOUGH = 0.99  # share seen that ends the search for a better image
 
 
 def export(run: Setting, _key: str) -> None:
@@ -61,22 +62,17 @@ def _outlines(run: Setting) -> list[Any]:
 
 def _background(run: Setting) -> tuple[npt.NDArray[np.float32], Grid]:
     """Return the image that sees most ground, coarse enough for a picture."""
-    seen: list[float] = []
-    best: npt.NDArray[np.float32] | None = None
+    most, best = -1.0, np.zeros((1, 1), np.float32)
     for index in range(len(run.images.scenes)):
         image, mask = run.images.read(index)
         if mask is not None:
             image = np.where(mask, np.float32(np.nan), image)
         share = float(np.isfinite(image).mean())
-        if best is None or share > max(seen):
-            best, _ = _coarse(image), seen.append(share)
+        if share > most:
+            most, best = share, _coarse(image)
         if share > _ENOUGH:
             break
-    assert best is not None  # noqa: S101 - a run has images
     return best, _coarse_grid(run.images.grid)
-
-
-_ENOUGH = 0.99
 
 
 def _factor(shape: tuple[int, ...]) -> int:

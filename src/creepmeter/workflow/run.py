@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numba
-
 from creepmeter.blocks import NullProgress, Progress
-from creepmeter.errors import ConfigError, StoreError
+from creepmeter.errors import StoreError
 from creepmeter.io.lock import RunLock
 from creepmeter.io.swap import write_text
+from creepmeter.kernels.threads import limit_threads
 from creepmeter.pairs.select import describe_network, select_pairs
 from creepmeter.workflow.config import RunConfig, config_text, read_config
 from creepmeter.workflow.inputs import check_images, find_file, find_images
@@ -91,7 +90,7 @@ def run(
     options = read_config(path, overrides)
     steps = chosen_steps(start, end, dostep)
     target = Path(folder if folder is not None else options.output.folder)
-    with RunLock(target), _threads(options.compute.threads), _noted() as notes:
+    with RunLock(target), limit_threads(options.compute.threads), _noted() as notes:
         setting = prepare(options, path.parent, target, progress or NullProgress(), notes)
         write_text(target / "creepmeter.yaml", config_text(options))
         made, fresh = _do(setting, steps, force=force)
@@ -151,20 +150,6 @@ def _done(folder: Path) -> dict[str, str]:
 
 def _note_done(folder: Path, name: str, key: str) -> None:
     write_text(folder / _JOURNAL, json.dumps({**_done(folder), name: key}, indent=1, sort_keys=True))
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Limit the threads of the kernels for the time of a run."""
-    before = numba.get_num_threads()
-    if count is not None and count > numba.config.NUMBA_NUM_THREADS:
-        message = f"compute.threads is {count}, this machine gives {numba.config.NUMBA_NUM_THREADS}"
-        raise ConfigError(message)
-    numba.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
 
 
 class _Notes(logging.Handler):

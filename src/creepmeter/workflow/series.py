@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
@@ -17,6 +16,7 @@ from creepmeter.inversion.invert import (
     invert_block,
     template_series,
     used_network,
+    used_values,
 )
 from creepmeter.inversion.options import InvertOptions
 from creepmeter.io.layout import TILE_PX
@@ -65,11 +65,15 @@ def invert_store(
     per_pixel = _COPIES * _NUMBER * stack.sizes["component"] * (2 * len(used) + 2 * len(network.epochs))
 
     def work(block: Block) -> dict[str, Values]:
-        here = {name: _read(stack, name, block, used) for name in ("displacement", "sigma", "quality")}
-        displacement = here["displacement"]
-        assert displacement is not None  # noqa: S101 - a checked PairStack has one
+        here = stack.isel(block.region)
         found = invert_block(
-            displacement, network, options, sigma=here["sigma"], quality=here["quality"], share=share, cycle_m=cycle
+            used_values(here["displacement"].values, used),
+            network,
+            options,
+            sigma=used_values(here["sigma"].values, used) if "sigma" in here else None,
+            quality=used_values(here["quality"].values, used) if "quality" in here else None,
+            share=share,
+            cycle_m=cycle,
         )
         found["sigma"] *= errors.scale[:, :, None, None]
         return found
@@ -96,25 +100,16 @@ def velocity_store(
     template = template_motion(series, options).assign_attrs(key=key)
     per_pixel = _COPIES * _NUMBER * series.sizes["component"] * (2 * series.sizes["time"] + 2 * template.sizes["term"])
     correlation = series["date_correlation"].values if "date_correlation" in series else None
-    every = np.ones(series.sizes["time"], bool)
 
     def work(block: Block) -> dict[str, Values]:
-        displacement = _read(series, "displacement", block, every)
-        assert displacement is not None  # noqa: S101 - a checked TimeSeries has one
-        sigma = _read(series, "sigma", block, every)
-        return fit_block(displacement, series["time"].values, options, sigma=sigma, correlation=correlation)
+        here = series.isel(block.region)
+        sigma = here["sigma"].values if "sigma" in here else None
+        values, times = here["displacement"].values, series["time"].values
+        return fit_block(values, times, options, sigma=sigma, correlation=correlation)
 
     writer = StoreWriter.create_or_resume(target, template, {}, key)
     _fill(writer, series, work, per_pixel, memory_gb, progress, name="velocity")
     return writer.finish(provenance(options.model_dump(mode="json"), {source.name: digest_file(source)}))
-
-
-def _read(dataset: xr.Dataset, name: str, block: Block, used: npt.NDArray[np.bool_]) -> Values | None:
-    """Return the used pairs (or dates) of a block; None where the dataset has no such variable."""
-    if name not in dataset:
-        return None
-    values: Values = dataset[name].isel(block.region).values
-    return values if used.all() else np.compress(used, values, axis=values.ndim - 3)
 
 
 def _put_tables(writer: StoreWriter, template: xr.Dataset, names: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -10,20 +9,21 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from creepmeter.blocks import Progress
 from creepmeter.errors import GridError
 from creepmeter.interferograms.offset_maps import load_series_maps, store_offset_maps
+from creepmeter.interferograms.mapfiles import find_files
 from creepmeter.interferograms.options import OffsetMapOptions, SeriesMapOptions
 from creepmeter.io import store
 from creepmeter.io.provenance import digest_file, provenance
-from creepmeter.io.raster import read_header, read_image
+from creepmeter.io.raster import read_header
 from creepmeter.io.rasterfile import is_raster
-from creepmeter.io.vector import burn_mask, polygons
-from creepmeter.model.grid import Grid, chip_grid, describe_grid, grid_of, map_position, metres_per_pixel
+from creepmeter.io.vector import burn_mask
+from creepmeter.model.grid import Grid, describe_grid, grid_of, map_position, metres_per_pixel
 from creepmeter.model.schema import PAIR_STACK, check
-from creepmeter.products.frame import Backdrop, mask_outlines
 from creepmeter.stack.options import StableOptions
 from creepmeter.stack.stable import stable_mask
 from creepmeter.tracking.match import chip_shape
@@ -88,7 +88,8 @@ def track_files(images: ImagePair, target: Path, options: TrackOptions) -> xr.Da
         nodata=images.nodata,
         dates=images.dates,
     )
-    settings = {"pixel_size_m": images.pixel_size_m, "nodata": images.nodata, "dates": images.dates}
+    nodata = str(images.nodata) if images.nodata is not None and np.isnan(images.nodata) else images.nodata
+    settings = {"pixel_size_m": images.pixel_size_m, "nodata": nodata, "dates": images.dates}
     inputs = {str(path): digest_file(path) for path in images.inputs}
     store.write(stack, target, provenance({**options.model_dump(mode="json"), **settings}, inputs))
     return stack
@@ -102,7 +103,8 @@ def load_offsets(pattern: str, target: Path, options: OffsetMapOptions, *, progr
 def load_series(pattern: str, target: Path, options: SeriesMapOptions) -> tuple[str, ...]:
     """Load displacement maps of another program into a TimeSeries on disk; return what was left out, and why."""
     series = load_series_maps(pattern, options=options)
-    store.write(series, target, provenance(options.model_dump(mode="json"), {}))
+    inputs = {str(path): digest_file(path) for path in find_files(pattern)}
+    store.write(series, target, provenance(options.model_dump(mode="json"), inputs))
     return _skipped(series)
 
 
@@ -189,12 +191,50 @@ def image_grid(product: xr.Dataset, raster: Path) -> Grid:
 
 def _under_chips(grid: Grid, shape: tuple[int, int], chip_px: int, step_px: int) -> Grid:
     """Return the image grid of this shape whose chips lie on a grid."""
-    a, b, west, d, e, north = grid.affine[:6]
-    scale = grid.affine.scale(1 / step_px)
-    bare = GeoBox(shape, type(grid.affine)(a / step_px, b / step_px, west, d / step_px, e / step_px, north), grid.crs)
-    assert scale is not None
-    corner = (chip_px - step_px) / 2
-    x, y = map_position(bare, -corner, -corner)
-    return GeoBox(
-        shape, type(grid.affine)(a / step_px, b / step_px, float(x), d / step_px, e / step_px, float(y)), grid.crs
-    )
+    a, b, _, d, e, _ = (value / step_px for value in grid.affine[:6])
+    corner = (chip_px - step_px) / 2 / step_px  # of the image, in cells before the first chip's cell
+    west, north = map_position(grid, -corner, -corner)
+    return GeoBox(shape, Affine(a, b, float(west), d, e, float(north)), grid.crs)
+
+
+def backdrop(
+    product: xr.Dataset, *, image: Path | None = None, relief: Path | None = None, outlines: Path | None = None
+) -> Backdrop:
+    """Read what is drawn behind and over a map.
+
+    Parameters
+    ----------
+    product : Dataset
+        The product to be drawn.
+    image, relief : Path, optional
+        Raster of brightness, or of heights in metres; one of the two.
+    outlines : Path, optional
+        Polygons, or a raster whose border is drawn.
+
+    Raises
+    ------
+    GridError
+        The raster lies in another reference system than the product.
+    """
+    behind = image or relief
+    lines = () if outlines is None else _outlines(product, outlines)
+    if behind is None:
+        return Backdrop(outlines=lines)
+    values, grid = read_image(behind, pixel_size_m=1.0)
+    if read_header(behind).grid is None:
+        grid = image_grid(product, behind)
+    ours = grid_of(product)
+    if grid.crs != ours.crs:
+        message = (
+            f"{behind} lies on {describe_grid(grid)}, the map on {describe_grid(ours)}: warp the image to the reference "
+            "system of the map first (`rio warp --dst-crs`)"
+        )
+        raise GridError(message)
+    return Backdrop(values, grid, lines, "height" if relief is not None else "image")
+
+
+def _outlines(product: xr.Dataset, path: Path) -> Sequence[object]:
+    grid = grid_of(product)
+    if not is_raster(path):
+        return polygons(path, None if grid.crs is None else grid.crs.to_wkt())
+    return mask_outlines(burn_mask(path, grid, name="outlines", image=image_grid(product, path)), grid)
