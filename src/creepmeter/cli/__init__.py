@@ -22,7 +22,9 @@ COMMANDS = {
 }
 
 
-@click.group(cls=Program, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Program, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="creepmeter")
 def main() -> None:
     """Measure slow ground motion from satellite images.

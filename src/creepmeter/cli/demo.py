@@ -14,7 +14,7 @@ from creepmeter.cli.session import announce_compilation
 from creepmeter.errors import StoreError
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, example="creepmeter demo -o demo")
 @click.option(
     "-o",
     "--output",
@@ -28,9 +28,6 @@ def command(folder: Path) -> None:
     """Make sample scenes and run everything on them.
 
     Eight summers of a valley with two slides are simulated; the results are a velocity map and a report.
-
-    \b
-    Example: creepmeter demo -o demo
     """
     from creepmeter.workflow.demo import CONFIG, demo
 

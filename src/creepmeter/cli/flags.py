@@ -90,7 +90,9 @@ def _shown(name: str, flags: Mapping[str, Sequence[str]]) -> str:
 
 def _reason(error: Mapping[str, Any]) -> str:
     cause = error.get("ctx", {}).get("error")
-    return f"{cause if cause is not None else error['msg']}" + ("" if cause is not None else f" (got {error['input']!r})")
+    return f"{cause if cause is not None else error['msg']}" + (
+        "" if cause is not None else f" (got {error['input']!r})"
+    )
 
 
 def _flags_of(name: str, other: str | None) -> tuple[str, ...]:
@@ -107,7 +109,13 @@ def _settings(field: FieldInfo) -> dict[str, Any]:
         return {"is_flag": True, "default": default, "show_default": True, "help": text}
     if get_origin(kind) is tuple:
         several = f"{text}; comma separated, or the flag several times"
-        return {"multiple": True, "callback": _split, "help": several, "default": default, "show_default": bool(default)}
+        return {
+            "multiple": True,
+            "callback": _split,
+            "help": several,
+            "default": default,
+            "show_default": bool(default),
+        }
     if get_origin(kind) is Literal:
         choices = "|".join(map(str, get_args(kind)))
         # the model says what is wrong with another word: it knows why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,16 +29,19 @@ class Entry:
     Parameters
     ----------
     module : str
-        Module that holds it as ``command``.
+        Module that holds it.
     help : str
         What it does, one line.
     section : str
         Heading that it stands under.
+    name : str
+        Name of the command in the module.
     """
 
     module: str
     help: str
     section: str = "Commands"
+    name: str = "command"
 
 
 class Failure(click.ClickException):
@@ -57,16 +61,23 @@ class Stopped(Failure):
 
 
 class Verb(click.Command):
-    """A command that knows the flags of all commands."""
+    """A command that knows the flags of all commands.
 
-    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - as click has it
+    Parameters
+    ----------
+    example : str
+        A call, for its help.
+    """
+
+    def __init__(self, *args: Any, example: str, **settings: Any) -> None:  # noqa: ANN401 - as click has it
         super().__init__(*args, **settings)
+        self.help = f"{inspect.cleandoc(self.help or '')}\n\n\b\nExample: {example}"
         self.params += general_flags()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own flags, and after them those of all commands."""
         super().format_options(ctx, formatter)
-        names = ", ".join(flag.opts[-1] for flag in self.params if flag.hidden and isinstance(flag, click.Option))
+        names = ", ".join(flag.opts[-1] for flag in general_flags())
         formatter.write_paragraph()
         formatter.write_text(f"Also {names}: see `creepmeter --help`.")
 
@@ -95,7 +106,7 @@ class LazyGroup(click.Group):
         entry = self.table.get(cmd_name)
         if entry is None:
             return None
-        command: click.Command = import_module(entry.module).command
+        command: click.Command = getattr(import_module(entry.module), entry.name)
         return command
 
     def resolve_command(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from creepmeter.workflow.run import RunResult
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, example="creepmeter run creepmeter.yaml --set track.chip_px=64 -o run")
 @click.argument("config", type=FILE)
 @click.option("--dostep", metavar="STEP", help="Do one step: track, stable, invert, velocity, export or report.")
 @click.option("--start", metavar="STEP", help="First step.")
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 )
 @click.option("--force", is_flag=True, help="Do the chosen steps again, even if they are up to date.")
 @click.option(
-    "--memory-gb", type=click.FloatRange(min=0, min_open=True), help="Memory to keep within, gigabytes (compute.memory_gb)."
+    "--memory-gb",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Memory to keep within, gigabytes (compute.memory_gb).",
 )
 def command(
     config: Path,
@@ -52,9 +54,6 @@ def command(
     """Run a configuration, from images to velocity and report.
 
     What is up to date is kept; a run that was stopped goes on where it was.
-
-    \b
-    Example: creepmeter run creepmeter.yaml --set track.chip_px=64 -o run
     """
     from creepmeter.workflow.run import run
 

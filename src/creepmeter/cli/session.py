@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-_CONTROL = {code: " " for code in (*range(9), *range(11, 32), *range(127, 160))}
+_CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), " ")
 
 
 @dataclass

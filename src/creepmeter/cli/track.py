@@ -12,7 +12,9 @@ from creepmeter.cli.session import announce_compilation, say
 from creepmeter.tracking.options import TrackOptions
 
 
-@click.command(cls=Verb)
+@click.command(
+    cls=Verb, example="creepmeter track 20200801.tif 20210805.tif -o pair.zarr --chip 32 --step 8 --search 10"
+)
 @click.argument("ref", type=FILE)
 @click.argument("sec", type=FILE)
 @store_out
@@ -40,9 +42,6 @@ def command(
     """Measure the offsets between two images.
 
     REF is the earlier and SEC the later image, on one grid. The result is a stack of one pair, in metres.
-
-    \b
-    Example: creepmeter track 20200801.tif 20210805.tif -o pair.zarr --chip 32 --step 8 --search 10
     """
     from creepmeter.workflow.verbs import ImagePair, displacement_summary, track_files
 

@@ -95,7 +95,7 @@ def _variogram(network: Network, variance: Floats, half: Floats) -> Floats:
     design = np.stack([half[ref] + half[sec], years[sec] - years[ref]], axis=1)
     size = np.abs(design).max(axis=0)
     level, growth = nnls(design / size, variance)[0] / size
-    full = level * (half[:, None] + half) + growth * np.abs(years[:, None] - years)
+    full: Floats = level * (half[:, None] + half) + growth * np.abs(years[:, None] - years)
     full[ref, sec] = full[sec, ref] = variance
     np.fill_diagonal(full, 0.0)
     return full

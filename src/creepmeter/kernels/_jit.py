@@ -23,7 +23,7 @@ def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def jit_parallel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a loop over `prange` for all cores. Each turn writes its own output, so the result is the same for any number."""
+    """Compile a loop over `prange` for all cores; each turn writes its own output, so their number changes nothing."""
     return numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(function)
 
 

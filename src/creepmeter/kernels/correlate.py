@@ -55,7 +55,7 @@ def copy_tile(image: Floats, valid: Bools, top: int, left: int, out: Floats, mas
     for i in range(height):
         for j in range(width):
             out[i, j] = (out[i, j] - mean) * mask[i, j]
-    return count == height * width
+    return bool(count == height * width)
 
 
 @jit

@@ -17,14 +17,15 @@ from typing import TypeAlias
 import numpy as np
 
 from creepmeter.kernels._jit import jit, jit_fast, jit_parallel, prange
-from creepmeter.kernels.correlate import Doubles, Floats, Ints
+from creepmeter.kernels.correlate import Bools, Doubles, Floats, Ints
 
-Images: TypeAlias = tuple[Floats, Floats, Floats, Floats]  # ref, ref_solid, coefficients, sec_solid
+Images: TypeAlias = tuple[Floats, Bools, Floats, Bools]  # ref, ref_solid, coefficients, sec_solid
 Chips: TypeAlias = tuple[Floats, Floats, Floats, Floats, Floats, Floats]  # t, gy, gx, w, mask, error
 Scratch: TypeAlias = tuple[Chips, Floats, Floats, Floats]  # chips, spline window, lines, spline weights
 
 ORDER = 5  # degree of the spline
 SUPPORT = 6  # coefficients under one interpolated value, per axis
+GRADIENT_REACH = 2  # pixels on each side that the five-point derivative looks at
 BEFORE = 2  # of them, how many lie before the pixel to the left
 ROUNDS = 20
 CONVERGED_PX = 1e-4
@@ -35,6 +36,7 @@ LEAST_PART_PX = 8  # smallest edge of a part
 LEAST_IN_PART = 16  # fewer common pixels say nothing
 NOISE_LIMIT = 2.0  # correlation of a part in standard errors, 1 / sqrt(pixels), of that of unrelated white noise
 NODES_PER_TASK = 64
+ZERO = np.float32(0)
 CHIP_ARRAYS = 6
 FAR = -(2**30)  # no chip is prepared yet
 CLUSTER = 4  # pixels over which errors are summed before squaring; longer cells leave too few to average
@@ -95,7 +97,7 @@ def interpolate(window: Floats, weights_y: Floats, weights_x: Floats, lines: Flo
 
 
 @jit
-def copy_window(image: Floats, top: int, left: int, out: Floats) -> None:
+def copy_window(image: Floats | Bools, top: int, left: int, out: Floats) -> None:
     """Copy a window; outside the image it is 0."""
     rows, columns = image.shape
     height, width = out.shape
@@ -111,7 +113,7 @@ def copy_window(image: Floats, top: int, left: int, out: Floats) -> None:
 
 @jit
 def gradient(image: Floats, top: int, left: int, gy: Floats, gx: Floats) -> None:
-    """Write the five-point derivatives of a chip that lies at least two pixels inside the image.
+    """Write the five-point derivatives of a chip that lies at least GRADIENT_REACH pixels inside the image.
 
     Nearer the edge the derivative is 0; the caller masks those pixels.
     """
@@ -120,12 +122,12 @@ def gradient(image: Floats, top: int, left: int, gy: Floats, gx: Floats) -> None
     for i in range(height):
         y = top + i
         row = image[y]
-        inside_y = 2 <= y < rows - 2
+        inside_y = GRADIENT_REACH <= y < rows - GRADIENT_REACH
         for j in range(width):
             x = left + j
             gx[i, j] = 0.0
             gy[i, j] = 0.0
-            if 2 <= x < columns - 2:
+            if GRADIENT_REACH <= x < columns - GRADIENT_REACH:
                 gx[i, j] = (8.0 * (row[x + 1] - row[x - 1]) - (row[x + 2] - row[x - 2])) / np.float32(12.0)
             if inside_y:
                 near = image[y + 1, x] - image[y - 1, x]
@@ -137,7 +139,7 @@ def weighted_sum(a: Floats, m: Floats) -> float:
     """Sum a m over a chip in float64 by rows."""
     total = 0.0
     for i in range(a.shape[0]):
-        line = np.float32(0.0)
+        line = ZERO
         for j in range(a.shape[1]):
             line += a[i, j] * m[i, j]
         total += line
@@ -149,7 +151,7 @@ def weighted_product(a: Floats, b: Floats, m: Floats) -> float:
     """Sum a b m over a chip, rows in float32, their sum in float64."""
     total = 0.0
     for i in range(a.shape[0]):
-        line = np.float32(0.0)
+        line = ZERO
         for j in range(a.shape[1]):
             line += a[i, j] * b[i, j] * m[i, j]
         total += line
@@ -200,7 +202,9 @@ def spread(gy: Floats, gx: Floats, error: Floats, m: Floats, cell: int, inverse:
 
 
 @jit
-def prepare_chip(images: Images, place: Ints, least: float, scratch: Scratch, inverse: Doubles) -> tuple[int, float, float]:
+def prepare_chip(
+    images: Images, place: Ints, least: float, scratch: Scratch, inverse: Doubles
+) -> tuple[int, float, float]:
     """Load template, freed gradients, mask and spline window of one chip for one whole-pixel offset.
 
     `place` = top, left, offset dy, dx. Returns (state, common pixels, energy of the template).
@@ -211,7 +215,7 @@ def prepare_chip(images: Images, place: Ints, least: float, scratch: Scratch, in
     copy_window(ref_solid, top, left, m)
     copy_window(sec_solid, top + dy, left + dx, w)
     m *= w
-    n = m.sum()
+    n = float(m.sum())
     if n < least:
         return TOO_FEW, n, 0.0
     copy_window(coefficients, top + dy - BEFORE, left + dx - BEFORE, scratch[1])
@@ -350,7 +354,7 @@ def refine_chip(
 
 @jit_parallel
 def refine_chips(
-    ref: Floats, ref_solid: Floats, coefficients: Floats, sec_solid: Floats, places: Doubles, chip: int, least: float,
+    ref: Floats, ref_solid: Bools, coefficients: Floats, sec_solid: Bools, places: Doubles, chip: int, least: float,
     reach: float,
 ) -> Floats:  # fmt: skip
     """Refine many chips; see `refine_chip`.
@@ -359,12 +363,12 @@ def refine_chips(
     ----------
     ref : float32 (rows, columns)
         Reference image, mean removed, missing = 0.
-    ref_solid : float32 (rows, columns)
-        1 where the pixel and its two neighbours on every side are valid, else 0.
+    ref_solid : bool (rows, columns)
+        True where the pixel and its two neighbours on every side are valid.
     coefficients : float32 (rows, columns)
         Quintic B-spline coefficients of the secondary.
-    sec_solid : float32 (rows, columns)
-        1 where an interpolation to the right of and below this pixel touches valid pixels only.
+    sec_solid : bool (rows, columns)
+        True where an interpolation to the right of and below this pixel touches valid pixels only.
     places : float64 (chips, 4)
         Top, left, start dy, start dx.
     chip : int

@@ -226,7 +226,7 @@ def solve_pixel(
     while not work.measured[layout.position[datum]]:
         datum += 1
     ground = layout.position[datum]
-    freedom = used - np.sum(work.measured) + 1
+    freedom = used - int(np.sum(work.measured)) + 1
     expected = np.sqrt(rule.share) if sigma.size > 0 else 0.0
     reason = MEASURED
     if solve_norm(obs, layout, work, ground, rule.norm, freedom, expected, rule.limits):

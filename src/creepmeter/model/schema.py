@@ -15,7 +15,7 @@ NaN means not measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ _COORDS: dict[str, tuple[str, ...]] = {
     TIME_SERIES: ("component", "time"),
     MOTION_MODEL: ("component", "term"),
 }
-_Variables = dict[str, tuple[tuple[str, ...], npt.ArrayLike, dict[str, Any]]]
+_Variables = dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]
 PairLike = Pair | tuple[EpochLike, EpochLike] | Sequence[EpochLike]
 
 

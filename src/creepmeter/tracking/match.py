@@ -147,7 +147,7 @@ def _seen_share(valid: Bools, chip: int, step: int, shape: tuple[int, int]) -> n
     sums[1:, 1:] = valid.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
     y, x = step * np.arange(shape[0])[:, None], step * np.arange(shape[1])[None, :]
     total = sums[y + chip, x + chip] - sums[y, x + chip] - sums[y + chip, x] + sums[y, x]
-    return total / chip**2  # type: ignore[no-any-return]
+    return total / chip**2
 
 
 def _flag_peaks(flag: Bytes, peaks: Floats, ref: PreparedImage, options: TrackOptions) -> None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from creepmeter.model.options import Options
 
 Prefilter: TypeAlias = Literal["none", "highpass", "wallis", "log", "orientation"]
+
+
+def _odd(width: int) -> int:
+    if width % 2 == 0:
+        message = f"must be odd, so that it has a middle: {width - 1} or {width + 1}"
+        raise ValueError(message)
+    return width
+
+
+Odd: TypeAlias = Annotated[int, AfterValidator(_odd)]
 
 
 class TrackOptions(Options):
@@ -18,7 +28,7 @@ class TrackOptions(Options):
     step_px: int = Field(8, ge=1, le=512, description="Distance between chips, pixels")
     search_px: int = Field(10, ge=2, le=64, description="Largest offset searched along x and along y, pixels")
     prefilter: Prefilter = Field("none", description="Filter applied to both images before matching")
-    prefilter_px: int = Field(5, ge=3, le=101, description="Width of the filter, pixels (odd)")
+    prefilter_px: Odd = Field(5, ge=3, le=101, description="Width of the filter, pixels (odd)")
     min_valid: float = Field(0.5, gt=0, le=1, description="Smallest share of a chip that must be seen in both images")
     min_correlation: float = Field(0.3, ge=0, le=1, description="Points below this correlation are not valid")
     min_distinct: float = Field(
@@ -33,7 +43,7 @@ class TrackOptions(Options):
     )
     max_sigma_px: float = Field(0.5, gt=0, description="Points with a larger standard error, pixels, are not valid")
     outliers: bool = Field(True, description="Remove points that disagree with their neighbours")
-    neighbourhood: int = Field(
+    neighbourhood: Odd = Field(
         5, ge=3, le=51, description="Edge of the neighbourhood that judges a point, points (odd)"
     )
     min_agree: float = Field(

@@ -58,7 +58,8 @@ def _wallis(image: Floats, valid: Bools, width: int) -> tuple[Floats, Bools]:
     detail, seen = _highpass(image, valid, width)
     power, _ = _local_mean(detail * detail, seen, width)
     floor = FLAT * float(np.sqrt(power[seen].mean())) if seen.any() else 1.0
-    return detail / np.maximum(np.sqrt(np.maximum(power, np.float32(0))), np.float32(max(floor, 1e-12))), seen
+    deviation = np.sqrt(np.maximum(power, np.float32(0)))
+    return (detail / np.maximum(deviation, np.float32(max(floor, 1e-12)))).astype(np.float32), seen
 
 
 def _smooth(image: Floats, valid: Bools, sigma: float) -> tuple[Floats, Floats]:
@@ -83,7 +84,7 @@ def _orientation(image: Floats, valid: Bools, width: int) -> tuple[Floats, Bools
 
 def _interior(valid: Bools) -> Bools:
     """Drop pixels whose direct neighbours are missing: a difference across the gap would be an invented edge."""
-    return ndimage.binary_erosion(valid, np.ones((3, 3), bool))
+    return np.asarray(ndimage.binary_erosion(valid, np.ones((3, 3), bool)), bool)
 
 
 def _centred(image: Floats, valid: Bools) -> Floats:

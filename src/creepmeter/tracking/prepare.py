@@ -10,14 +10,14 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from creepmeter.errors import ImageError
-from creepmeter.kernels.refine import BEFORE, ORDER, SUPPORT
+from creepmeter.kernels.refine import BEFORE, GRADIENT_REACH, ORDER, SUPPORT
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prefilter import apply_prefilter
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
-GRADIENT_REACH = 2  # pixels on each side that the five-point derivative looks at
+IMAGE_DIMENSIONS = 2
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ def prepare_image(
     mean = np.float32(filtered[valid].mean(dtype=np.float64)) if valid.any() else np.float32(0)
     centred = np.where(valid, filtered - mean, np.float32(0)).astype(np.float32)
     coefficients = ndimage.spline_filter(_filled(centred, valid), ORDER, output=np.float32, mode="mirror")
-    cross = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), GRADIENT_REACH)
-    arms = cross & _arms(GRADIENT_REACH)
+    arms = _arms(GRADIENT_REACH)
     window = ndimage.minimum_filter(valid, size=SUPPORT, origin=BEFORE - SUPPORT // 2, mode="constant", cval=False)
     return PreparedImage(centred, valid, ndimage.binary_erosion(valid, arms), coefficients, window, seen)
 
@@ -119,7 +118,7 @@ def _filled(values: Floats, valid: Bools) -> Floats:
 
 
 def _require_two_dimensions(values: Floats, name: str, chip_px: int) -> None:
-    if values.ndim != 2:
+    if values.ndim != IMAGE_DIMENSIONS:
         message = f"{name} must be a two-dimensional array (rows, columns), got shape {values.shape}: choose one band"
         raise ImageError(message)
     if min(values.shape) < chip_px:

@@ -87,13 +87,15 @@ class Description:
         return asdict(self)
 
 
-def describe(path: str | Path) -> Description:
-    """Look at a product; of each variable at most `MOST_BYTES` are read.
+def describe(path: str | Path, *, most_bytes: int = MOST_BYTES) -> Description:
+    """Look at a product.
 
     Parameters
     ----------
     path : path
         Anything that `creepmeter.open` opens.
+    most_bytes : int
+        Largest part of one variable that is read; 0 reads none, and leaves out which share is valid.
     """
     dataset = store.open(path)
     kind = kind_of(dataset)
@@ -106,7 +108,7 @@ def describe(path: str | Path) -> Description:
         dates=_dates(dataset, kind),
         pairs=pairs,
         network=_network(dataset) if kind == PAIR_STACK else "",
-        variables={str(name): _variable(variable) for name, variable in dataset.data_vars.items()},
+        variables={str(name): _variable(variable, most_bytes) for name, variable in dataset.data_vars.items()},
         provenance=provenance_of(dataset),
         attributes={str(name): str(value) for name, value in dataset.attrs.items() if name != "provenance"},
     )
@@ -156,8 +158,8 @@ def _network(dataset: xr.Dataset) -> str:
     return describe_network(Network.of(dataset))
 
 
-def _variable(variable: xr.DataArray) -> VariableDescription:
-    share, sampled = valid_share(variable)
+def _variable(variable: xr.DataArray, most_bytes: int) -> VariableDescription:
+    share, sampled = valid_share(variable, most_bytes)
     return VariableDescription(
         dims=tuple(map(str, variable.dims)),
         shape=tuple(variable.shape),
@@ -179,7 +181,7 @@ def valid_share(variable: xr.DataArray, most_bytes: int = MOST_BYTES) -> tuple[f
     most_bytes : int
         Largest part that is read.
     """
-    if variable.dtype.kind != "f" or variable.size == 0:
+    if variable.dtype.kind != "f" or variable.size == 0 or most_bytes <= 0:
         return None, False
     part = _part(variable, most_bytes)
     values: npt.NDArray[Any] = part.values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -14,16 +15,17 @@ from odc.geo.geobox import GeoBox
 
 from creepmeter.blocks import Progress
 from creepmeter.errors import GridError
-from creepmeter.interferograms.offset_maps import load_series_maps, store_offset_maps
 from creepmeter.interferograms.mapfiles import find_files
+from creepmeter.interferograms.offset_maps import load_series_maps, store_offset_maps
 from creepmeter.interferograms.options import OffsetMapOptions, SeriesMapOptions
 from creepmeter.io import store
 from creepmeter.io.provenance import digest_file, provenance
-from creepmeter.io.raster import read_header
+from creepmeter.io.raster import read_header, read_image
 from creepmeter.io.rasterfile import is_raster
-from creepmeter.io.vector import burn_mask
+from creepmeter.io.vector import burn_mask, polygons
 from creepmeter.model.grid import Grid, describe_grid, grid_of, map_position, metres_per_pixel
 from creepmeter.model.schema import PAIR_STACK, check
+from creepmeter.products.frame import Backdrop, mask_outlines
 from creepmeter.stack.options import StableOptions
 from creepmeter.stack.stable import stable_mask
 from creepmeter.tracking.match import chip_shape
@@ -95,9 +97,31 @@ def track_files(images: ImagePair, target: Path, options: TrackOptions) -> xr.Da
     return stack
 
 
+def displacement_summary(stack: xr.Dataset) -> str:
+    """Return in words how much of a pair stack is measured, and its median displacement."""
+    values = stack["displacement"].values
+    rows, columns = stack.sizes["y"], stack.sizes["x"]
+    measured = np.isfinite(values)
+    words = f"{rows} x {columns} points, {100 * measured.mean():.1f} % valid"
+    if not measured.any():
+        return f"{words}: nothing could be measured"
+    medians = [
+        f"{name} {np.median(part[seen]):+.3g} m"
+        for name, part, seen in zip(stack["component"].values, values, measured, strict=True)
+        if seen.any()
+    ]
+    return f"{words}; median displacement {', '.join(medians)}"
+
+
 def load_offsets(pattern: str, target: Path, options: OffsetMapOptions, *, progress: Progress) -> tuple[str, ...]:
     """Load offset maps of another program into a PairStack on disk; return what was left out, and why."""
     return _skipped(store.open(store_offset_maps(pattern, target, options=options, progress=progress)))
+
+
+def step_metres(path: Path) -> str:
+    """Return the step of a product's grid in metres, in words: one number, or width and height where they differ."""
+    across, down = np.hypot(*metres_per_pixel(grid_of(store.open(path))))
+    return f"{across:g}" if np.isclose(across, down) else f"{across:g} x {down:g}"
 
 
 def load_series(pattern: str, target: Path, options: SeriesMapOptions) -> tuple[str, ...]:
@@ -184,7 +208,7 @@ def image_grid(product: xr.Dataset, raster: Path) -> Grid:
     of_images = f", nor that of its images (chips of {chip} px every {step} px)" if chip and step else ""
     message = (
         f"{raster} has {header.shape[0]} x {header.shape[1]} px and no georeference; this is not the shape of the "
-        f"product ({describe_grid(grid)}){of_images}: give it a georeference, or polygons instead"
+        f"product ({describe_grid(grid)}){of_images}: give it a georeference"
     )
     raise GridError(message)
 
@@ -198,7 +222,12 @@ def _under_chips(grid: Grid, shape: tuple[int, int], chip_px: int, step_px: int)
 
 
 def backdrop(
-    product: xr.Dataset, *, image: Path | None = None, relief: Path | None = None, outlines: Path | None = None
+    product: xr.Dataset,
+    *,
+    image: Path | None = None,
+    relief: Path | None = None,
+    outlines: Path | None = None,
+    pixel_size_m: float | None = None,
 ) -> Backdrop:
     """Read what is drawn behind and over a map.
 
@@ -210,6 +239,8 @@ def backdrop(
         Raster of brightness, or of heights in metres; one of the two.
     outlines : Path, optional
         Polygons, or a raster whose border is drawn.
+    pixel_size_m : float, optional
+        Edge of a pixel of an image without georeference, metres; by default from the product.
 
     Raises
     ------
@@ -220,13 +251,13 @@ def backdrop(
     lines = () if outlines is None else _outlines(product, outlines)
     if behind is None:
         return Backdrop(outlines=lines)
-    values, grid = read_image(behind, pixel_size_m=1.0)
-    if read_header(behind).grid is None:
+    values, grid = read_image(behind, pixel_size_m=pixel_size_m or 1.0)
+    if read_header(behind).grid is None and pixel_size_m is None:
         grid = image_grid(product, behind)
     ours = grid_of(product)
     if grid.crs != ours.crs:
         message = (
-            f"{behind} lies on {describe_grid(grid)}, the map on {describe_grid(ours)}: warp the image to the reference "
+            f"{behind} lies on {describe_grid(grid)}, the map on {describe_grid(ours)}: warp the image to the "
             "system of the map first (`rio warp --dst-crs`)"
         )
         raise GridError(message)

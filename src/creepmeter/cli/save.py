@@ -1,0 +1,18 @@
+"""creepmeter save."""
+
+from __future__ import annotations
+
+import click
+
+from creepmeter.cli.group import Entry, LazyGroup
+
+TABLE = {
+    "geotiff": Entry("creepmeter.cli.save_geotiff", "Save maps as GeoTIFF."),
+    "cog": Entry("creepmeter.cli.save_geotiff", "Save maps as cloud-optimised GeoTIFF.", name="cog"),
+    "netcdf": Entry("creepmeter.cli.save_netcdf", "Save a product as NetCDF."),
+}
+
+
+@click.group(cls=LazyGroup, table=TABLE)
+def command() -> None:
+    """Save a product for other programs."""
