@@ -36,11 +36,11 @@ def command(file: Path, as_json: bool) -> None:
         return
     say(f"{file}: {found.kind}")
     for name, text in _facts(found):
-        say(f"  {name:<11} {text}")
+        say(f"  {name:<14} {text}")
     if found.variables:
         say("variables")
     for name, variable in found.variables.items():
-        say(f"  {name:<20} {_about(variable)}")
+        say(f"  {name:<22} {_about(variable)}")
     for line in _origin(found.provenance):
         say(line)
 

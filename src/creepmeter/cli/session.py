@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+KERNELS = Path(__file__).resolve().parent.parent / "kernels"
 _CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), " ")
 
 
@@ -94,19 +95,23 @@ def listening(to: Session) -> Iterator[None]:
 
 
 def announce_compilation() -> None:
-    """Say that the first run takes longer, when no compiled kernel lies in any place where numba keeps them."""
-    compiles = os.environ.get("NUMBA_DISABLE_JIT", "0") == "0"
-    if compiles and not session().quiet and not any(True for folder in cache_folders() for _ in folder.glob("*.nbi")):
+    """Say that the first run takes longer, when there are no compiled kernels, or none since the source has changed."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" and not session().quiet and not is_compiled():
         session().tell("first run: compiling, about a minute")
+
+
+def is_compiled() -> bool:
+    """Tell whether a compiled kernel that is newer than the source lies where numba keeps them."""
+    source = max(path.stat().st_mtime for path in KERNELS.glob("*.py"))
+    return any(path.stat().st_mtime >= source for folder in cache_folders() for path in folder.glob("*.nbi"))
 
 
 def cache_folders() -> Iterable[Path]:
     """Return the folders in which numba may keep the compiled kernels, without loading numba."""
-    kernels = Path(__file__).resolve().parent.parent / "kernels"
     given = os.environ.get("NUMBA_CACHE_DIR")
     if given:
         return Path(given).glob("kernels_*")
-    return [kernels / "__pycache__", *_user_cache().glob("kernels_*")]
+    return [KERNELS / "__pycache__", *_user_cache().glob("kernels_*")]
 
 
 def _user_cache() -> Path:

@@ -142,7 +142,7 @@ def weighted_sum(a: Floats, m: Floats) -> float:
         line = ZERO
         for j in range(a.shape[1]):
             line += a[i, j] * m[i, j]
-        total += line
+        total += float(line)
     return total
 
 
@@ -154,7 +154,7 @@ def weighted_product(a: Floats, b: Floats, m: Floats) -> float:
         line = ZERO
         for j in range(a.shape[1]):
             line += a[i, j] * b[i, j] * m[i, j]
-        total += line
+        total += float(line)
     return total
 
 

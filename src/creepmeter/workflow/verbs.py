@@ -268,4 +268,7 @@ def _outlines(product: xr.Dataset, path: Path) -> Sequence[object]:
     grid = grid_of(product)
     if not is_raster(path):
         return polygons(path, None if grid.crs is None else grid.crs.to_wkt())
-    return mask_outlines(burn_mask(path, grid, name="outlines", image=image_grid(product, path)), grid)
+    own = read_header(path).grid or image_grid(product, path)
+    if own.crs == grid.crs:  # a finer raster keeps its border
+        grid = own
+    return mask_outlines(burn_mask(path, grid, name="outlines", image=own), grid)
