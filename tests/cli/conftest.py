@@ -76,8 +76,14 @@ def products(tmp_path_factory: pytest.TempPathFactory) -> Products:
         MOTION, nearest_pairs(DATES, 2), GRID, seed=3, noise_m=0.05, shift_m=0.5, missing_fraction=0.02
     )
     write_offset_maps(stack, home / "maps", write_geotiff, pixel_size_m=10.0)
-    names = ("stack", "stable", "series", "velocity")
-    made = Products(home / "maps", *(home / f"{name}.zarr" for name in names), home / "slide.geojson")
+    made = Products(
+        maps=home / "maps",
+        stack=home / "stack.zarr",
+        stable=home / "stable.zarr",
+        series=home / "series.zarr",
+        velocity=home / "velocity.zarr",
+        outline=home / "slide.geojson",
+    )
     made.outline.write_text(OUTLINE, encoding="utf-8")
     layout = ("--bands", "east,south,mask", "--unit", "px", "--pixel-size", 10)
     for arguments in (

@@ -450,3 +450,16 @@ def test_the_series_says_what_it_is() -> None:
     assert series.attrs["step_px"] == 8
     assert series.displacement.attrs["units"] == "m"
     assert_array_equal(series.time2.values, series.time.values)
+
+
+def test_huber_holds_against_a_tenth_of_gross_pairs() -> None:
+    network = nearest_pairs(regular_times(20), 4)
+    noise = {"noise_m": 0.5, "outlier_m": 30.0}
+    stack, truth = pair_stack(np.zeros((1, 20, 20, 20)), network, component=("los",), outlier_fraction=0.1, **noise)
+    error = {}
+    for norm in NORMS:
+        series = invert(stack, norm=norm)
+        error[norm] = float(np.sqrt(((series.displacement - truth.displacement)[:, 1:] ** 2).mean()))
+    typical = float(invert(stack, norm="l2").sigma[0, 1:].mean())
+    assert error["l1"] < error["huber"] < 3 * typical
+    assert error["l2"] > 10 * typical

@@ -160,7 +160,7 @@ def test_brightness_and_contrast_change_nothing(gain: float, level: float) -> No
 def test_what_cannot_be_refined_says_why(ref: Doubles, sec: Doubles, state: int) -> None:
     found = refine(ref.astype(np.float32), sec.astype(np.float32), (0, 0))[0]
     assert found[5] == state
-    assert FIELDS == len(found)
+    assert len(found) == FIELDS
 
 
 def test_too_few_common_pixels_are_refused() -> None:
@@ -191,7 +191,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     starts = np.random.default_rng(7).uniform(-0.5, 0.5, (130, 2))  # three tasks
     before = numba.get_num_threads()
     results = []
-    for threads in {1, min(2, numba.config.NUMBA_NUM_THREADS)}:
+    for threads in (1, min(2, before)):
         numba.set_num_threads(threads)
         results.append(refine(ref, sec, starts))
     numba.set_num_threads(before)

@@ -210,6 +210,7 @@ def test_an_array_without_errors_has_no_propagated_sigma() -> None:
 def test_blocks_give_the_same_bits(sigma: str) -> None:
     options = VelocityOptions.model_validate({"sigma": sigma, "bootstrap_count": 20})
     series = random_series(8, shape=(5, 7), gaps=0.05)[None]
+    series[:, 11, 1:3, 2:6] = np.nan  # a date that the block has not measured at all
     spread = np.abs(random_series(9, shape=(5, 7)))[None]
     whole = fit_block(series, TIMES, options, sigma=spread)
     part = fit_block(series[:, :, 1:3, 2:6], TIMES, options, sigma=spread[:, :, 1:3, 2:6])

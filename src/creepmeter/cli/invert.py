@@ -9,7 +9,7 @@ import click
 from creepmeter.cli.flags import PRODUCT, memory_flag, options_from, require_other, store_out
 from creepmeter.cli.group import Verb
 from creepmeter.cli.progress import shown_progress
-from creepmeter.cli.session import announce_compilation, say
+from creepmeter.cli.session import announce_compilation, say, session
 from creepmeter.inversion.options import InvertOptions
 
 
@@ -29,4 +29,6 @@ def command(stack: Path, target: Path, memory_gb: float, options: InvertOptions)
         invert_store(stack, target, options, memory_gb=memory_gb, progress=progress)
     found = describe(target)
     share = found.variables["displacement"].valid_share or 0.0
+    if share == 0:
+        session().warn("nothing is measured: see the valid share of the pairs with `creepmeter info`")
     say(f"{target}: {len(found.dates)} dates, {found.dates[0]} to {found.dates[-1]}; {100 * share:.1f} % measured")

@@ -18,14 +18,15 @@ from creepmeter.interferograms.options import OffsetMapOptions
     cls=Verb,
     example="creepmeter load offsets 'maps/*.tif' --bands east,south,mask --unit px --pixel-size 10 -o stack.zarr",
 )
-@click.argument("pattern")
+@click.argument("pattern", nargs=-1, required=True)
 @store_out
 @click.option("--skip-bad", is_flag=True, help="Leave out files that cannot be used, and name them.")
 @options_from(OffsetMapOptions, rename={"pixel_size_m": "--pixel-size"}, leave_out=("strict",))
-def command(pattern: str, target: Path, skip_bad: bool, options: OffsetMapOptions) -> None:
+def command(pattern: tuple[str, ...], target: Path, skip_bad: bool, options: OffsetMapOptions) -> None:
     """Load offset maps, one file per pair of dates.
 
-    PATTERN names the files, in quotes. The first two dates in a name are those of its pair.
+    PATTERN names the files: a pattern in quotes, a folder, or one name after the other.
+    The first two dates in a name are those of its pair.
     """
     from creepmeter.workflow.description import describe
     from creepmeter.workflow.verbs import load_offsets, step_metres

@@ -16,14 +16,15 @@ from creepmeter.interferograms.options import SeriesMapOptions
 @click.command(
     cls=Verb, example="creepmeter load series 'maps/displacement_*.tif' --bands los --unit m -o timeseries.zarr"
 )
-@click.argument("pattern")
+@click.argument("pattern", nargs=-1, required=True)
 @store_out
 @click.option("--skip-bad", is_flag=True, help="Leave out files that cannot be used, and name them.")
 @options_from(SeriesMapOptions, rename={"pixel_size_m": "--pixel-size"}, leave_out=("strict",))
-def command(pattern: str, target: Path, skip_bad: bool, options: SeriesMapOptions) -> None:
+def command(pattern: tuple[str, ...], target: Path, skip_bad: bool, options: SeriesMapOptions) -> None:
     """Load displacement maps, one file per date.
 
-    PATTERN names the files, in quotes. With two dates in a name, displacement runs from the first to the second.
+    PATTERN names the files: a pattern in quotes, a folder, or one name after the other.
+    With two dates in a name, displacement runs from the first to the second.
     """
     from creepmeter.workflow.description import describe
     from creepmeter.workflow.verbs import load_series

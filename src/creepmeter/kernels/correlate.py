@@ -23,11 +23,13 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Sizes: TypeAlias = tuple[int, int, int]  # chip, step, band
 
 TILE = 16  # most chips along the edge of a tile; fixed, so that results do not depend on blocks or threads
 TILE_PX = 1024  # chips far apart share no product: their tiles are kept small
 UNDEFINED = np.float32(-2.0)  # correlation of a shift with too few common pixels or no texture
 MOMENTS = 6  # a b, n, a, a a, b, b b
+OF_A, OF_B = (1, 2, 3), (1, 4, 5)  # the moments that are sums of one image over the pixels of the other
 TEXTURE_EPS = 1e-6  # variance below this share of the mean square is rounding, not texture
 
 
@@ -124,42 +126,75 @@ def correlation(ab: float, n: float, a: float, aa: float, b: float, bb: float) -
 
 
 @jit
-def _tile_full(a: Floats, b: Floats, chip: int, step: int, band: int, out: Floats) -> None:
-    """Correlate a tile without missing pixels: window sums once, one product per pixel and shift."""
-    nodes_y, nodes_x, shifts, _ = out.shape
-    n = float(chip * chip)
-    sum_a, sum_aa = box_sums(a, chip, False), box_sums(a, chip, True)
-    sum_b, sum_bb = box_sums(b, chip, False), box_sums(b, chip, True)
-    bands, columns = np.empty((a.shape[0] // band, a.shape[1]), np.float32), np.empty(a.shape[1])
-    ab = np.empty((nodes_y, nodes_x))
-    for u in range(shifts):
-        for v in range(shifts):
-            band_products(a, b, u, v, band, bands)
-            chip_sums(bands, band, chip, step, columns, ab)
-            for i in range(nodes_y):
-                y = i * step
-                for j in range(nodes_x):
-                    x = j * step
-                    out[i, j, u, v] = correlation(
-                        ab[i, j], n, sum_a[y, x], sum_aa[y, x], sum_b[y + u, x + v], sum_bb[y + u, x + v]
-                    )
+def whole_windows(mask: Floats, height: int, width: int) -> Bools:
+    """Tell for every place of a window of this size whether no pixel under it is missing."""
+    rows, columns = mask.shape
+    missing = np.zeros((rows + 1, columns + 1), np.int64)
+    for y in range(rows):
+        run = 0
+        for x in range(columns):
+            run += 0 if mask[y, x] > 0.0 else 1
+            missing[y + 1, x + 1] = missing[y, x + 1] + run
+    out = np.empty((rows - height + 1, columns - width + 1), np.bool_)
+    for u in range(out.shape[0]):
+        for v in range(out.shape[1]):
+            low, right = u + height, v + width
+            out[u, v] = missing[low, right] - missing[u, right] - missing[low, v] + missing[u, v] == 0
+    return out
 
 
 @jit
-def _tile_masked(
-    a: Floats, mask_a: Floats, b: Floats, mask_b: Floats, chip: int, step: int, band: int, least: float, out: Floats
+def _take(box: Doubles, top: int, left: int, step: int, out: Doubles) -> None:
+    """Read a window sum for every chip."""
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = box[top + i * step, left + j * step]
+
+
+@jit
+def _correlate_tile(
+    a: Floats, mask_a: Floats, whole_a: bool, b: Floats, mask_b: Floats, sizes: Sizes, least: float, out: Floats
 ) -> None:
-    """Correlate a tile with missing pixels: six products per pixel and shift."""
-    nodes_y, nodes_x, shifts, _ = out.shape
-    factors = ((a, b), (mask_a, mask_b), (a, mask_b), (a * a, mask_b), (mask_a, b), (mask_a, b * b))
+    """Correlate the chips of a tile with every shift; `sizes` = chip, step, band.
+
+    Where one image misses no pixel, the sums of the other over the common pixels are plain window sums, known for all
+    shifts at once. So a shift costs one product per pixel without missing pixels, three or six with them.
+    """
+    chip, step, band = sizes
+    boxes_a = (box_sums(mask_a, chip, False), box_sums(a, chip, False), box_sums(a, chip, True))
+    boxes_b = (box_sums(mask_b, chip, False), box_sums(b, chip, False), box_sums(b, chip, True))
+    whole_b = whole_windows(mask_b, a.shape[0], a.shape[1])
+    square_a, square_b = a * a, b * b
     bands, columns = np.empty((a.shape[0] // band, a.shape[1]), np.float32), np.empty(a.shape[1])
-    sums = np.empty((MOMENTS, nodes_y, nodes_x))
-    for u in range(shifts):
-        for v in range(shifts):
-            for k in range(MOMENTS):
-                band_products(factors[k][0], factors[k][1], u, v, band, bands)
-                chip_sums(bands, band, chip, step, columns, sums[k])
+    sums = np.empty((MOMENTS, out.shape[0], out.shape[1]))
+    for u in range(out.shape[2]):
+        for v in range(out.shape[3]):
+            place = (u, v)
+            _sum_products(a, b, place, sizes, bands, columns, sums[0])
+            if whole_a:
+                for k in range(3):
+                    _take(boxes_b[k], u, v, step, sums[OF_B[k]])
+            else:
+                _sum_products(mask_a, mask_b, place, sizes, bands, columns, sums[1])
+                _sum_products(mask_a, b, place, sizes, bands, columns, sums[4])
+                _sum_products(mask_a, square_b, place, sizes, bands, columns, sums[5])
+            if whole_b[u, v]:
+                for k in range(3):
+                    _take(boxes_a[k], 0, 0, step, sums[OF_A[k]])
+            else:
+                _sum_products(a, mask_b, place, sizes, bands, columns, sums[2])
+                _sum_products(square_a, mask_b, place, sizes, bands, columns, sums[3])
             _correlations(sums, least, out[:, :, u, v])
+
+
+@jit
+def _sum_products(
+    a: Floats, b: Floats, place: tuple[int, int], sizes: Sizes, bands: Floats, columns: Doubles, out: Doubles
+) -> None:
+    """Sum a(y, x) b(y + u, x + v) over every chip."""
+    chip, step, band = sizes
+    band_products(a, b, place[0], place[1], band, bands)
+    chip_sums(bands, band, chip, step, columns, out)
 
 
 @jit
@@ -167,8 +202,11 @@ def _correlations(sums: Doubles, least: float, out: Floats) -> None:
     """Turn the six sums of every chip into its correlation; UNDEFINED with fewer than `least` common pixels."""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            ab, n, a, aa, b, bb = sums[:, i, j]
-            out[i, j] = UNDEFINED if n < least else correlation(ab, n, a, aa, b, bb)
+            n = sums[1, i, j]
+            if n < least:
+                out[i, j] = UNDEFINED
+            else:
+                out[i, j] = correlation(sums[0, i, j], n, sums[2, i, j], sums[3, i, j], sums[4, i, j], sums[5, i, j])
 
 
 @jit
@@ -247,13 +285,10 @@ def _search_tile(
     a, mask_a = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
     b = np.empty((height + 2 * search, width + 2 * search), np.float32)
     mask_b = np.empty_like(b)
-    full_a = copy_tile(ref, ref_valid, y0 * step, x0 * step, a, mask_a)
-    full_b = copy_tile(sec, sec_valid, y0 * step - search, x0 * step - search, b, mask_b)
+    whole_a = copy_tile(ref, ref_valid, y0 * step, x0 * step, a, mask_a)
+    copy_tile(sec, sec_valid, y0 * step - search, x0 * step - search, b, mask_b)
     surfaces = np.empty((y1 - y0, x1 - x0, 2 * search + 1, 2 * search + 1), np.float32)
-    if full_a and full_b:
-        _tile_full(a, b, chip, step, band, surfaces)
-    else:
-        _tile_masked(a, mask_a, b, mask_b, chip, step, band, least, surfaces)
+    _correlate_tile(a, mask_a, whole_a, b, mask_b, (chip, step, band), least, surfaces)
     found = np.empty(4)
     for i in range(y1 - y0):
         for j in range(x1 - x0):

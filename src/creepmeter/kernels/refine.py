@@ -264,7 +264,7 @@ def compare(
 @jit_fast
 def part_sums(t: Floats, w: Floats, m: Floats, sums: Doubles) -> None:
     """Write n, sum t, sum w, sum t t, sum w w, sum t w over the common pixels of a part."""
-    n = first = second = first_square = second_square = product = 0.0
+    n = first = second = first_square = second_square = product = ZERO  # float32: this decides, it does not measure
     for i in range(t.shape[0]):
         for j in range(t.shape[1]):
             a, b = t[i, j] * m[i, j], w[i, j] * m[i, j]

@@ -22,6 +22,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 REACH_PX = 1.5  # a refinement that ends farther from its integer peak found another feature
+ROUNDING = 1e-5  # least residual energy that correlations of float32 images can tell apart
 FLOOR_PX = 0.1  # least deviation used to judge outliers
 
 
@@ -156,7 +157,7 @@ def _flag_peaks(flag: Bytes, peaks: Floats, ref: PreparedImage, options: TrackOp
     _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, options.chip_px, options.step_px, shape) < options.min_valid)
     _set_flag(flag, Flag.LOW_TEXTURE, peak <= UNDEFINED)
     _set_flag(flag, Flag.EDGE_PEAK, edge > 0)
-    best = np.maximum(1 - np.square(peak, dtype=np.float64), 1e-12)
+    best = np.maximum(1 - np.square(peak, dtype=np.float64), ROUNDING)
     rest = 1 - np.square(np.maximum(second, 0), dtype=np.float64)
     _set_flag(flag, Flag.AMBIGUOUS, (second > 0) & (rest < options.min_distinct * best))
 

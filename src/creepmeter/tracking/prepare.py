@@ -81,7 +81,7 @@ def prepare_image(
         Not two-dimensional, all missing, constant, or smaller than a chip.
     """
     options = options or TrackOptions()
-    values = np.asarray(image, dtype=np.float32)
+    values = np.ascontiguousarray(image, dtype=np.float32)  # one memory order: kernels are compiled for each
     _require_two_dimensions(values, name, options.chip_px)
     seen = np.isfinite(values)
     if exclude is not None:

@@ -113,9 +113,11 @@ def displacement_summary(stack: xr.Dataset) -> str:
     return f"{words}; median displacement {', '.join(medians)}"
 
 
-def load_offsets(pattern: str, target: Path, options: OffsetMapOptions, *, progress: Progress) -> tuple[str, ...]:
+def load_offsets(
+    patterns: Sequence[str], target: Path, options: OffsetMapOptions, *, progress: Progress
+) -> tuple[str, ...]:
     """Load offset maps of another program into a PairStack on disk; return what was left out, and why."""
-    return _skipped(store.open(store_offset_maps(pattern, target, options=options, progress=progress)))
+    return _skipped(store.open(store_offset_maps(_files(patterns), target, options=options, progress=progress)))
 
 
 def step_metres(path: Path) -> str:
@@ -124,12 +126,18 @@ def step_metres(path: Path) -> str:
     return f"{across:g}" if np.isclose(across, down) else f"{across:g} x {down:g}"
 
 
-def load_series(pattern: str, target: Path, options: SeriesMapOptions) -> tuple[str, ...]:
+def load_series(patterns: Sequence[str], target: Path, options: SeriesMapOptions) -> tuple[str, ...]:
     """Load displacement maps of another program into a TimeSeries on disk; return what was left out, and why."""
-    series = load_series_maps(pattern, options=options)
-    inputs = {str(path): digest_file(path) for path in find_files(pattern)}
+    files = _files(patterns)
+    series = load_series_maps(files, options=options)
+    inputs = {str(path): digest_file(path) for path in files}
     store.write(series, target, provenance(options.model_dump(mode="json"), inputs))
     return _skipped(series)
+
+
+def _files(patterns: Sequence[str]) -> list[Path]:
+    """Return the files of patterns, folders or names, none twice."""
+    return list(dict.fromkeys(path for pattern in patterns for path in find_files(pattern)))
 
 
 def _skipped(dataset: xr.Dataset) -> tuple[str, ...]:
