@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
 from creepmeter.inversion.invert import invert_block
 from creepmeter.inversion.options import InvertOptions
+from creepmeter.kernels.threads import limit_threads
 from creepmeter.model.network import Network
 from creepmeter.simulate.networks import nearest_pairs, regular_times
 
@@ -29,14 +29,10 @@ def run() -> dict[str, float | str]:
     every = nearest_pairs(regular_times(DATES), NEAREST).pairs
     network = Network(tuple(every[k] for k in np.linspace(0, len(every) - 1, PAIRS).round().astype(int)))
     pairs, sigma = _measured(network, PIXELS)
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
+    with limit_threads(1):
         l2, found = _per_pixel(pairs, sigma, network, "l2")
         huber, _ = _per_pixel(pairs, sigma, network, "huber")
         l1, _ = _per_pixel(pairs, sigma, network, "l1")
-    finally:
-        numba.set_num_threads(before)
     dense, solution = _dense(pairs, sigma, network)
     worst = np.abs(found["displacement"].reshape(DATES, -1)[:, :DENSE_PIXELS] - solution).max()
     return {
@@ -59,9 +55,7 @@ def _measured(network: Network, pixels: int) -> tuple[Floats, Floats]:
     return pairs[None, :, None], sigma[None, :, None]
 
 
-def _per_pixel(
-    pairs: Floats, sigma: Floats, network: Network, norm: str
-) -> tuple[float, dict[str, npt.NDArray[Any]]]:
+def _per_pixel(pairs: Floats, sigma: Floats, network: Network, norm: str) -> tuple[float, dict[str, npt.NDArray[Any]]]:
     options = InvertOptions.model_validate({"norm": norm})
     found = invert_block(pairs, network, options, sigma=sigma)  # compiled, and in memory
     seconds = []

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from math import gcd
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
 from creepmeter.kernels.correlate import search_chips
 from creepmeter.kernels.refine import refine_chips
+from creepmeter.kernels.threads import limit_threads, thread_count
 from creepmeter.simulate import rigid_pair
 from creepmeter.tracking.match import chip_shape
 from creepmeter.tracking.options import TrackOptions
@@ -91,20 +91,18 @@ def rmse(errors: npt.NDArray[np.floating]) -> float:
 def run() -> dict[str, float | str]:
     """Return points per second of one core for search, refinement and the plain approach, and their errors."""
     ref_image, sec_image = rigid_pair((SIZE, SIZE), *SHIFT, noise_dn=NOISE_DN, seed=1)
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
     preparing = best_seconds(lambda: prepare_image(ref_image, None, OPTIONS))
     ref, sec = prepare_image(ref_image, None, OPTIONS), prepare_image(sec_image, None, OPTIONS)
     peaks = search(ref, sec)
     places = places_of(peaks)
-    searching = best_seconds(lambda: search(ref, sec))
     chip = OPTIONS.chip_px
-    refining = best_seconds(
-        lambda: refine_chips(
-            ref.values, ref.solid, sec.coefficients, sec.spline_solid, places, chip, chip * chip / 2, REACH
+    with limit_threads(1):
+        searching = best_seconds(lambda: search(ref, sec))
+        refining = best_seconds(
+            lambda: refine_chips(
+                ref.values, ref.solid, sec.coefficients, sec.spline_solid, places, chip, chip * chip / 2, REACH
+            )
         )
-    )
-    numba.set_num_threads(before)
     whole = best_seconds(lambda: track_arrays(ref_image, sec_image, options=OPTIONS))
     field = track_arrays(ref_image, sec_image, options=OPTIONS)
     begin = time.perf_counter()
@@ -120,7 +118,7 @@ def run() -> dict[str, float | str]:
         "plain FFT correlation and parabola, points per second and core": plain_rate,
         "ratio to the plain approach": count / (searching + refining) / plain_rate,
         "preparing one image, s": preparing,
-        f"track_arrays with {before} thread(s), s": whole,
+        f"track_arrays with {thread_count()} thread(s), s": whole,
         "error, px": rmse(ours),
         "error of the plain approach, px": rmse(plain - SHIFT),
         "valid, share": float(field.valid.mean()),

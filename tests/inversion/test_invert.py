@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -17,6 +16,7 @@ from creepmeter.errors import ConfigError, DisconnectedNetworkError, NetworkErro
 from creepmeter.inversion.invert import invert, invert_block
 from creepmeter.inversion.options import InvertOptions
 from creepmeter.kernels.irls import HUBER_K
+from creepmeter.kernels.threads import limit_threads
 from creepmeter.model.network import Network
 from creepmeter.model.schema import TIME_SERIES, kind_of, make_pair_stack
 from creepmeter.simulate.networks import all_pairs, nearest_pairs, pair_stack, random_network, regular_times
@@ -55,7 +55,7 @@ def random_networks(draw: st.DrawFn) -> Network:
     return random_network(epochs, pairs, seed=draw(st.integers(0, 1000)))
 
 
-# ------------------------------------------------------------------------------------------------ against dense algebra
+# ----------------------------------------------------------------------------------------------- against dense algebra
 
 
 @given(random_networks(), st.integers(0, 1000), st.floats(0.0, 0.4))
@@ -105,7 +105,7 @@ def test_float32_comes_in_and_float64_goes_out() -> None:
     same(series, invert(double))
 
 
-# ------------------------------------------------------------------------------------------- what must make no difference
+# ---------------------------------------------------------------------------------------- what must make no difference
 
 
 @given(random_networks(), st.integers(0, 1000), st.sampled_from(NORMS))
@@ -113,21 +113,18 @@ def test_float32_comes_in_and_float64_goes_out() -> None:
 def test_the_order_of_pairs_makes_no_difference(network: Network, seed: int, norm: str) -> None:
     stack = noisy(network, seed, gaps=0.1)
     order = np.random.default_rng(seed).permutation(stack.sizes["pair"])
-    settings_ = {"norm": norm, "max_iterations": 30}
+    settings_: dict[str, Any] = {"norm": norm, "max_iterations": 30}
     same(invert(stack, **settings_), invert(stack.isel(pair=order), **settings_), tolerance=1e-10)
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_threads_blocks_and_a_transposed_grid_give_the_same_bits(norm: str) -> None:
     network = random_network(9, 20)
-    stack = noisy(network, shape=(7, 23), gaps=0.1)
+    stack = noisy(network, shape=(41, 37), gaps=0.1)  # several chunks, and a rest
     series = invert(stack, norm=norm)
-    threads = numba.get_num_threads()
-    try:
-        numba.set_num_threads(1)
-        same(series, invert(stack, norm=norm))
-    finally:
-        numba.set_num_threads(threads)
+    for threads in (1, 2):
+        with limit_threads(threads):
+            same(series, invert(stack, norm=norm))
     obs, sigma = stack.displacement.values, stack.sigma.values
     turned = invert_block(
         np.swapaxes(obs, 2, 3), network, InvertOptions.model_validate({"norm": norm}), sigma=np.swapaxes(sigma, 2, 3)
@@ -147,7 +144,11 @@ def test_missing_unused_and_weightless_pairs_are_deleted_pairs() -> None:
         expected = invert(deleted, weights=weights)
         pairs = xr.DataArray(np.isin(np.arange(stack.sizes["pair"]), gone), dims="pair")
         same(invert(stack.assign_coords(used=~pairs), weights=weights), expected, tolerance=1e-12)
-        same(invert(stack.assign(displacement=stack.displacement.where(~pairs)), weights=weights), expected, tolerance=1e-12)
+        same(
+            invert(stack.assign(displacement=stack.displacement.where(~pairs)), weights=weights),
+            expected,
+            tolerance=1e-12,
+        )
         same(invert(stack.assign(sigma=stack.sigma.where(~pairs)), weights=weights), expected, tolerance=1e-12)
         if weights == "quality":
             weightless = stack.assign(quality=stack.quality.where(~pairs, 0.0))
@@ -164,7 +165,7 @@ def test_a_sigma_that_is_no_sigma_is_left_out_and_counted(bad: float, caplog: py
     assert_array_equal(series.pairs_used.values[0], [[9, 9, 10], [10, 10, 10]])
 
 
-# ------------------------------------------------------------------------------------------------------- robust norms
+# -------------------------------------------------------------------------------------------------------- robust norms
 
 
 def test_one_gross_pair_moves_l2_and_hardly_the_robust_norms() -> None:
@@ -191,7 +192,10 @@ def test_l1_has_the_least_sum_of_absolute_residuals() -> None:
     eye = np.eye(18)  # as a linear programme: minimise sum(u), -u <= r <= u
     upper = np.block([[design, -eye], [-design, -eye]])
     best = linprog(
-        np.r_[np.zeros(6), np.ones(18)], upper, np.r_[obs / sigma, -obs / sigma], bounds=[(None, None)] * 6 + [(0, None)] * 18
+        np.r_[np.zeros(6), np.ones(18)],
+        upper,
+        np.r_[obs / sigma, -obs / sigma],
+        bounds=[(None, None)] * 6 + [(0, None)] * 18,
     )
     assert np.abs(obs / sigma - design @ x).sum() <= best.fun * (1 + 1e-3)
 
@@ -212,7 +216,7 @@ def test_huber_solves_the_equations_of_its_loss() -> None:
     assert min(pull(scale) for scale in scales) < 1e-2  # for the scale it found, whichever that is
 
 
-# ------------------------------------------------------------------------------------------------------------- sigma
+# --------------------------------------------------------------------------------------------------------------- sigma
 
 
 def test_errors_that_come_with_images_do_not_average_out() -> None:
@@ -256,7 +260,7 @@ def test_errors_that_grow_with_time_accumulate_as_a_random_walk() -> None:
     assert_allclose(series.date_correlation.values[0, 1:, 1:], expected, rtol=1e-5)
 
 
-ERRORS = {
+ERRORS: dict[str, dict[str, Any]] = {
     "independent": {"noise_m": 0.3},
     "shared": {"scene_noise_m": 0.3},
     "mixed": {"noise_m": 0.3, "scene_noise_m": 0.3},
@@ -288,7 +292,7 @@ def test_without_sigma_errors_follow_from_the_residuals(caplog: pytest.LogCaptur
     assert 0.9 < np.mean(((series.displacement - truth.displacement) / series.sigma).values[0, 1:] ** 2) < 1.1
 
 
-# ---------------------------------------------------------------------------------------------------- broken networks
+# ----------------------------------------------------------------------------------------------------- broken networks
 
 
 def test_a_broken_pixel_is_nan_with_a_reason_and_its_neighbours_do_not_notice() -> None:
@@ -376,7 +380,7 @@ def test_pixels_with_few_pairs_are_left_out() -> None:
     assert (series.reason.values.ravel() == 0).sum() == 5
 
 
-# ------------------------------------------------------------------------------------------- wide networks, phase, refusals
+# -------------------------------------------------------------------------------------- wide networks, phase, refusals
 
 
 def yearly() -> Network:
@@ -454,12 +458,13 @@ def test_the_series_says_what_it_is() -> None:
 
 def test_huber_holds_against_a_tenth_of_gross_pairs() -> None:
     network = nearest_pairs(regular_times(20), 4)
-    noise = {"noise_m": 0.5, "outlier_m": 30.0}
+    noise: dict[str, Any] = {"noise_m": 0.5, "outlier_m": 30.0}
     stack, truth = pair_stack(np.zeros((1, 20, 20, 20)), network, component=("los",), outlier_fraction=0.1, **noise)
     error = {}
     for norm in NORMS:
         series = invert(stack, norm=norm)
-        error[norm] = float(np.sqrt(((series.displacement - truth.displacement)[:, 1:] ** 2).mean()))
-    typical = float(invert(stack, norm="l2").sigma[0, 1:].mean())
-    assert error["l1"] < error["huber"] < 3 * typical
-    assert error["l2"] > 10 * typical
+        error[norm] = float(np.median(np.abs(series.displacement - truth.displacement)[:, 1:]))
+    typical = float(np.median(invert(stack, norm="l2").sigma[0, 1:]))
+    assert error["l1"] < 1.5 * typical
+    assert error["huber"] < 1.5 * typical
+    assert error["l2"] > 3 * typical

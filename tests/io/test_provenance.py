@@ -79,7 +79,7 @@ def test_arrays_and_datasets_are_known_by_type_shape_and_value() -> None:
 
 
 def test_provenance_goes_into_the_product_and_out(tmp_path: Path) -> None:
-    made = provenance({"chip_px": 32, "terms": ("rate",)}, {"/home/me/a/x.tif": "1", "/home/me/b/x.tif": "2"})
+    made = provenance({"chip_px": 32, "terms": ("rate",)}, {"/scenes/a/x.tif": "1", "/scenes/b/x.tif": "2"})
     assert made["creepmeter_version"] == cm.__version__
     assert set(made) == {"creepmeter_version", "options", "inputs", "created"}
     assert made["inputs"] == {"x.tif": "1", "b/x.tif": "2"}

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from math import gcd
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -12,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.testing import assert_allclose, assert_array_equal
 
 from creepmeter.kernels.correlate import PEAK_FIELDS, UNDEFINED, box_sums, find_peak, parabola, search_chips
+from creepmeter.kernels.threads import limit_threads
 
 pytestmark = pytest.mark.kernel
 Floats = npt.NDArray[np.float32]
@@ -147,12 +147,10 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     rng = np.random.default_rng(4)
     ref, sec = (rng.normal(size=(56, 30)).astype(np.float32) for _ in range(2))
     seen = rng.random(ref.shape) > 0.02
-    before = numba.get_num_threads()
     results = []
-    for threads in (1, min(2, before)):
-        numba.set_num_threads(threads)
-        results.append(search(ref, sec, seen, seen, (6, 2, 1)))
-    numba.set_num_threads(before)
+    for threads in (1, 2, 3):
+        with limit_threads(threads):
+            results.append(search(ref, sec, seen, seen, (6, 2, 1)))
     for result in results:
         assert_array_equal(result, results[0])
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -29,6 +28,7 @@ from creepmeter.kernels.refine import (
     spread,
     support,
 )
+from creepmeter.kernels.threads import limit_threads
 
 pytestmark = pytest.mark.kernel
 Floats = npt.NDArray[np.float32]
@@ -189,12 +189,10 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     ref, sec = pair(6, 0.3, -0.4)
     sec += np.random.default_rng(6).normal(0, 0.3, sec.shape).astype(np.float32)
     starts = np.random.default_rng(7).uniform(-0.5, 0.5, (130, 2))  # three tasks
-    before = numba.get_num_threads()
     results = []
-    for threads in (1, min(2, before)):
-        numba.set_num_threads(threads)
-        results.append(refine(ref, sec, starts))
-    numba.set_num_threads(before)
+    for threads in (1, 2, 3):
+        with limit_threads(threads):
+            results.append(refine(ref, sec, starts))
     for result in results:
         assert_array_equal(result, results[0])
 

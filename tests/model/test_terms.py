@@ -91,7 +91,9 @@ def test_unreadable_dates_and_constants_are_refused(text: str, message: str) -> 
         parse_terms([text])
 
 
-@pytest.mark.parametrize("texts", [["rate", "rate"], ["step:20190401", "step:2019-04-01"], ["exp:20190401:60", "exp:20190401:60.0"]])
+@pytest.mark.parametrize(
+    "texts", [["rate", "rate"], ["step:20190401", "step:2019-04-01"], ["exp:20190401:60", "exp:20190401:60.0"]]
+)
 def test_a_term_given_twice_is_refused(texts: list[str]) -> None:
     with pytest.raises(ConfigError, match="is given twice: keep one"):
         parse_terms(texts)

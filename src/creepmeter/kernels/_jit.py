@@ -20,11 +20,3 @@ def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
     """Compile with reassociated sums, so that reductions vectorise. Never for code that meets NaN on purpose."""
     flags = {"reassoc", "contract", "nsz", "arcp"}
     return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
-
-
-def jit_parallel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a loop over `prange` for all cores; each turn writes its own output, so their number changes nothing."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(function)
-
-
-prange = numba.prange

@@ -17,7 +17,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.kernels._jit import jit, jit_fast, jit_parallel, prange
+from creepmeter.kernels._jit import jit, jit_fast
+from creepmeter.kernels.threads import in_threads
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -295,7 +296,26 @@ def _search_tile(
             _store_peak(surfaces[i, j], search, found, out[y0 + i, x0 + j])
 
 
-@jit_parallel
+@jit
+def tile_edge(step: int) -> int:
+    """Return the chips along the edge of a tile."""
+    return max(1, min(TILE, TILE_PX // step))
+
+
+@jit
+def _search_tiles(
+    start: int, stop: int, ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, geometry: Ints,
+    least: float, tiles_x: int, out: Floats,
+) -> None:  # fmt: skip
+    """Search tiles `start` to `stop`, counted along the rows of `tiles_x` tiles."""
+    ny, nx = wanted.shape
+    edge = tile_edge(geometry[1])
+    for tile in range(start, stop):
+        y0, x0 = (tile // tiles_x) * edge, (tile % tiles_x) * edge
+        window = np.array([y0, min(ny, y0 + edge), x0, min(nx, x0 + edge)])
+        _search_tile(ref, ref_valid, sec, sec_valid, wanted, window, geometry, least, out)
+
+
 def search_chips(
     ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, geometry: Ints, least: float
 ) -> Floats:
@@ -321,10 +341,12 @@ def search_chips(
     """
     ny, nx = wanted.shape
     out = np.full((ny, nx, PEAK_FIELDS), np.nan, np.float32)
-    edge = max(1, min(TILE, TILE_PX // geometry[1]))
+    edge = tile_edge(int(geometry[1]))
     tiles_y, tiles_x = (ny + edge - 1) // edge, (nx + edge - 1) // edge
-    for tile in prange(tiles_y * tiles_x):
-        y0, x0 = (tile // tiles_x) * edge, (tile % tiles_x) * edge
-        window = np.array([y0, min(ny, y0 + edge), x0, min(nx, x0 + edge)])
-        _search_tile(ref, ref_valid, sec, sec_valid, wanted, window, geometry, least, out)
+    in_threads(
+        lambda start, stop: _search_tiles(
+            start, stop, ref, ref_valid, sec, sec_valid, wanted, geometry, least, tiles_x, out
+        ),
+        tiles_y * tiles_x,
+    )
     return out

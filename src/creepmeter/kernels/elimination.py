@@ -13,6 +13,9 @@ Notes
 ``c[k, s]`` holds the conductance between the nodes at positions k and k + s of the elimination order, ``c[k, 0]`` that
 to the ground. After `factor`, ``c[k, s]`` holds ``c_ks / pivot_k`` (minus the factor L of L D L^T).
 
+The last axis of every array is L pixels, solved side by side: one pixel alone waits for each pivot before the next,
+several keep the vector units busy. No pixel enters the arithmetic of another.
+
 References
 ----------
 Alfa, Xue, Ye (2002), Math. Comp. 71, 217-236, doi:10.1090/S0025-5718-01-01325-4 (accurate factors of M-matrices).
@@ -36,7 +39,8 @@ Flags = npt.NDArray[np.bool_]
 class Layout(NamedTuple):
     """A network in the order in which its dates are eliminated.
 
-    ``order`` (n,): the date at each place. ``position`` (n,): the place of each date. ``ref``, ``sec`` (m,): places of the ends of each pair.
+    ``order`` (n,): the date at each place. ``position`` (n,): the place of each date. ``ref``, ``sec`` (m,): places of
+    the ends of each pair.
     ``reach`` (n,): last place that the date at each place is coupled with, fill included; never decreasing.
     ``width``: largest ``reach[k] - k``.
     """
@@ -45,6 +49,8 @@ class Layout(NamedTuple):
     position: Integers
     ref: Integers
     sec: Integers
+    low: Integers
+    high: Integers
     reach: Integers
     width: int
 
@@ -76,11 +82,12 @@ def _layout(order: Integers, ref: Integers, sec: Integers) -> Layout:
     position = np.empty_like(order)
     position[order] = np.arange(order.size)
     ends = position[ref], position[sec]
+    low, high = np.minimum(*ends), np.maximum(*ends)
     reach = np.arange(order.size)
-    np.maximum.at(reach, np.minimum(*ends), np.maximum(*ends))
+    np.maximum.at(reach, low, high)
     reach = np.maximum.accumulate(reach)
     width = int((reach - np.arange(order.size)).max()) if order.size else 0
-    return Layout(order, position, ends[0], ends[1], reach, width)
+    return Layout(order, position, ends[0], ends[1], low, high, reach, width)
 
 
 def _cuthill_mckee(ref: Integers, sec: Integers, dates: int) -> Integers:
@@ -105,92 +112,120 @@ def _cuthill_mckee(ref: Integers, sec: Integers, dates: int) -> Integers:
 
 
 @jit
-def assemble(c: Floats, weight: Floats, layout: Layout, ground: int) -> None:
-    """Write the conductances of pairs with ``weight`` (m,) into ``c`` (n, width + 1); `ground` is the datum's place."""
-    c[:] = 0.0
-    for k in range(weight.size):
-        low = min(layout.ref[k], layout.sec[k])
-        high = max(layout.ref[k], layout.sec[k])
-        if low == ground:
-            c[high, 0] += weight[k]
-        elif high == ground:
-            c[low, 0] += weight[k]
-        else:
-            c[low, high - low] += weight[k]
+def assemble(c: Floats, weight: Floats, layout: Layout, ground: Integers) -> None:
+    """Write the conductances of pairs with ``weight`` (m, L) into ``c`` (n, width + 1, L).
 
-
-@jit
-def factor(c: Floats, pivot: Floats, measured: Flags, reach: Integers, ground: int) -> bool:
-    """Eliminate all nodes of ``c`` in place; False if a measured node has no path to the datum.
-
-    ``pivot`` (n,) receives the pivots; it is 0 at the datum and at nodes that are not measured.
+    ``ground`` (L,) is the place of each pixel's datum.
     """
-    for k in range(pivot.size):
-        top = reach[k] - k + 1
-        total = c[k, 0]
-        for s in range(1, top):
-            total += c[k, s]
-        pivot[k] = total
-        if total <= 0.0:
-            if measured[k] and k != ground:
-                return False
-            continue
-        inverse = 1.0 / total
-        for s in range(1, top):
-            share = c[k, s] * inverse
-            if share > 0.0:
-                c[k + s, 0] += share * c[k, 0]
-                for t in range(s + 1, top):
-                    c[k + s, t - s] += share * c[k, t]
-        for s in range(1, top):
-            c[k, s] *= inverse
-    return True
+    lanes = ground.size
+    c[:] = 0.0
+    for k in range(weight.shape[0]):
+        low = min(layout.ref[k], layout.sec[k])
+        span = abs(layout.ref[k] - layout.sec[k])
+        for q in range(lanes):
+            c[low, span, q] += weight[k, q]
+    for q in range(lanes):
+        _earth(c, layout.reach, ground[q], q)
 
 
 @jit
-def substitute(c: Floats, pivot: Floats, reach: Integers, x: Floats) -> None:
-    """Turn the right-hand side ``x`` (n,) into the solution in place; 0 where the pivot is 0."""
-    last = pivot.size - 1
-    for k in range(last + 1):
-        value = x[k]
+def _earth(c: Floats, reach: Integers, ground: int, q: int) -> None:
+    # turn the conductors that end at the datum into conductors to the ground
+    for s in range(1, reach[ground] - ground + 1):
+        c[ground + s, 0, q] += c[ground, s, q]
+        c[ground, s, q] = 0.0
+    for k in range(max(0, ground - c.shape[1] + 1), ground):
+        c[k, 0, q] += c[k, ground - k, q]
+        c[k, ground - k, q] = 0.0
+
+
+@jit
+def factor(c: Floats, reciprocal: Floats, reach: Integers) -> None:
+    """Eliminate all nodes of ``c`` in place.
+
+    ``reciprocal`` (n, L) receives 1 / pivot; 0 at the datum, at nodes without a conductor, and at the last node of
+    each part of the network that no conductor links with the datum.
+    """
+    for k in range(reciprocal.shape[0]):
+        top = reach[k] - k + 1
+        _find_pivot(c, reciprocal, k, top)
+        for s in range(1, top):
+            _close_star(c, reciprocal, k, s, top)
+        for s in range(1, top):
+            for q in range(reciprocal.shape[1]):
+                c[k, s, q] *= reciprocal[k, q]
+
+
+@jit
+def _find_pivot(c: Floats, reciprocal: Floats, k: int, top: int) -> None:
+    for q in range(reciprocal.shape[1]):
+        reciprocal[k, q] = c[k, 0, q]
+    for s in range(1, top):
+        for q in range(reciprocal.shape[1]):
+            reciprocal[k, q] += c[k, s, q]
+    for q in range(reciprocal.shape[1]):
+        pivot = reciprocal[k, q]
+        reciprocal[k, q] = 1.0 / pivot if pivot > 0.0 else 0.0
+
+
+@jit
+def _close_star(c: Floats, reciprocal: Floats, k: int, s: int, top: int) -> None:
+    # node k + s takes over its share of the conductors of node k
+    for q in range(reciprocal.shape[1]):
+        c[k + s, 0, q] += c[k, s, q] * reciprocal[k, q] * c[k, 0, q]
+    for t in range(s + 1, top):
+        for q in range(reciprocal.shape[1]):
+            c[k + s, t - s, q] += c[k, s, q] * reciprocal[k, q] * c[k, t, q]
+
+
+@jit
+def substitute(c: Floats, reciprocal: Floats, reach: Integers, x: Floats) -> None:
+    """Turn the right-hand side ``x`` (n, L) into the solution in place; 0 where there is no pivot."""
+    dates, lanes = reciprocal.shape
+    for k in range(dates):
         for s in range(1, reach[k] - k + 1):
-            x[k + s] += c[k, s] * value
-    for k in range(last, -1, -1):
-        total = 0.0
-        if pivot[k] > 0.0:
-            total = x[k] / pivot[k]
-            for s in range(1, reach[k] - k + 1):
-                total += c[k, s] * x[k + s]
-        x[k] = total
+            for q in range(lanes):
+                x[k + s, q] += c[k, s, q] * x[k, q]
+    for k in range(dates - 1, -1, -1):
+        for q in range(lanes):
+            x[k, q] *= reciprocal[k, q]
+        for s in range(1, reach[k] - k + 1):
+            for q in range(lanes):
+                x[k, q] += c[k, s, q] * x[k + s, q]
 
 
 @jit
-def invert_envelope(c: Floats, pivot: Floats, reach: Integers, z: Floats) -> None:
-    """Write the entries of the inverse that lie in the envelope into ``z``: ``z[k, s]`` belongs to places k and k + s."""
+def invert_envelope(c: Floats, reciprocal: Floats, reach: Integers, z: Floats) -> None:
+    """Write the entries of the inverse within the envelope into ``z``: ``z[k, s]`` belongs to places k and k + s."""
     z[:] = 0.0
-    for k in range(pivot.size - 1, -1, -1):
-        if pivot[k] <= 0.0:
-            continue
+    for k in range(reciprocal.shape[0] - 1, -1, -1):
         top = reach[k] - k + 1
-        diagonal = 1.0 / pivot[k]
+        for q in range(reciprocal.shape[1]):
+            z[k, 0, q] = reciprocal[k, q]
         for s in range(1, top):
-            if c[k, s] > 0.0:
-                total = 0.0
-                for t in range(1, s + 1):
-                    total += c[k, t] * z[k + t, s - t]
-                for t in range(s + 1, top):
-                    total += c[k, t] * z[k + s, t - s]
-                z[k, s] = total
-                diagonal += c[k, s] * total
-        z[k, 0] = diagonal
+            _invert_entry(c, z, k, s, top)
+            for q in range(reciprocal.shape[1]):
+                z[k, 0, q] += c[k, s, q] * z[k, s, q]
 
 
 @jit
-def right_hand_side(weight: Floats, obs: Floats, layout: Layout, ground: int, x: Floats) -> None:
-    """Write ``A^T W obs`` into ``x`` (n,), with 0 at the datum."""
+def _invert_entry(c: Floats, z: Floats, k: int, s: int, top: int) -> None:
+    for t in range(1, s + 1):
+        for q in range(z.shape[2]):
+            z[k, s, q] += c[k, t, q] * z[k + t, s - t, q]
+    for t in range(s + 1, top):
+        for q in range(z.shape[2]):
+            z[k, s, q] += c[k, t, q] * z[k + s, t - s, q]
+
+
+@jit
+def right_hand_side(pull: Floats, layout: Layout, ground: Integers, x: Floats) -> None:
+    """Write ``A^T pull`` into ``x`` (n, L), with 0 at the datum; ``pull`` (m, L) is weight times difference."""
     x[:] = 0.0
-    for k in range(weight.size):
-        pull = weight[k] * obs[k]
-        x[layout.ref[k]] -= pull
-        x[layout.sec[k]] += pull
-    x[ground] = 0.0
+    for k in range(pull.shape[0]):
+        ref, sec = layout.ref[k], layout.sec[k]
+        for q in range(ground.size):
+            x[ref, q] -= pull[k, q]
+            x[sec, q] += pull[k, q]
+    for q in range(ground.size):
+        x[ground[q], q] = 0.0

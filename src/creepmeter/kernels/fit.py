@@ -11,7 +11,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.kernels._jit import jit, jit_parallel, prange
+from creepmeter.kernels._jit import jit
+from creepmeter.kernels.threads import in_threads
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -130,12 +131,9 @@ def _fit_chunk(
         out.variance[:, p] = variance
 
 
-@jit_parallel
-def _fit_all(values: Doubles, design: Doubles, weight: Doubles, sigma: Doubles, correlation: Doubles, out: Fit) -> None:
-    count = values.shape[1]
-    for chunk in prange((count + CHUNK - 1) // CHUNK):
-        start = chunk * CHUNK
-        _fit_chunk(start, min(count, start + CHUNK), values, design, weight, sigma, correlation, out)
+def _plain(values: Doubles) -> Doubles:
+    # one kind of array, writable too: each kind would be compiled anew
+    return np.require(values, np.float64, ["C", "W"])
 
 
 def fit_series(
@@ -175,12 +173,14 @@ def fit_series(
         np.full(count, np.nan),
         np.full(count, np.nan),
     )
-    _fit_all(
-        np.ascontiguousarray(values, np.float64),
-        np.ascontiguousarray(design, np.float64),
-        np.ones(dates) if weight is None else np.ascontiguousarray(weight, np.float64),
-        np.empty((0, count)) if sigma is None else np.ascontiguousarray(sigma, np.float64),
-        np.eye(dates) if correlation is None else np.ascontiguousarray(correlation, np.float64),
-        out,
+    series = _plain(values)
+    columns_of_time = _plain(design)
+    counts = np.ones(dates) if weight is None else _plain(weight)
+    spread = np.empty((0, count)) if sigma is None else _plain(sigma)
+    common = np.eye(dates) if correlation is None else _plain(correlation)
+    in_threads(
+        lambda start, stop: _fit_chunk(start, stop, series, columns_of_time, counts, spread, common, out),
+        count,
+        multiple=CHUNK,
     )
     return out

@@ -54,7 +54,9 @@ def minimum_norm_operator(layout: Layout, weight: Floats, days: Floats, by_veloc
     Least ``|sqrt(w) (B v - obs)|``, and among those least ``|v|``, by singular values above 1e-5 of the largest.
     Rows are in order of time and count from the first date.
     """
-    root = np.sqrt(weight)
+    root = np.empty(weight.size)
+    for k in range(root.size):
+        root[k] = np.sqrt(weight[k])
     design = _velocity_design(layout, root, days) if by_velocity else _displacement_design(layout, root, days)
     left, singular, right = np.linalg.svd(design, False)
     rank = 0
@@ -63,7 +65,8 @@ def minimum_norm_operator(layout: Layout, weight: Floats, days: Floats, by_veloc
     operator = np.zeros((days.size, root.size))
     for j in range(1, days.size):
         if by_velocity:
-            operator[j] = operator[j - 1]
+            for k in range(root.size):
+                operator[j, k] = operator[j - 1, k]
         length = days[j] - days[j - 1] if by_velocity else 1.0
         for r in range(rank):
             factor = length * right[r, j - 1] / singular[r]

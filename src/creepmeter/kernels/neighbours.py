@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from creepmeter.kernels._jit import jit, jit_parallel, prange
+from creepmeter.kernels._jit import jit
 from creepmeter.kernels.correlate import Bools, Floats
+from creepmeter.kernels.threads import in_threads
 
 FEWEST = 3  # neighbours below which a point cannot be judged, and an isolated point is not trusted
 
@@ -25,7 +28,6 @@ def agreeing(dy: Floats, dx: Floats, i: int, j: int, half: int, tolerance: float
     return agree, total
 
 
-@jit_parallel
 def incoherent(dy: Floats, dx: Floats, half: int, tolerance: float, share: float) -> Bools:
     """Mark points that too few of their valid neighbours agree with.
 
@@ -45,14 +47,20 @@ def incoherent(dy: Floats, dx: Floats, half: int, tolerance: float, share: float
     bool (ny, nx)
         True = fails, or has fewer than three valid neighbours.
     """
-    ny, nx = dy.shape
-    out = np.zeros((ny, nx), np.bool_)
-    for i in prange(ny):
-        for j in range(nx):
+    out = np.zeros(dy.shape, np.bool_)
+    in_threads(lambda start, stop: _incoherent_rows(start, stop, dy, dx, half, tolerance, share, out), len(dy))
+    return out
+
+
+@jit
+def _incoherent_rows(
+    start: int, stop: int, dy: Floats, dx: Floats, half: int, tolerance: float, share: float, out: Bools
+) -> None:
+    for i in range(start, stop):
+        for j in range(dy.shape[1]):
             if not np.isnan(dy[i, j]):
                 agree, total = agreeing(dy, dx, i, j, half, tolerance)
                 out[i, j] = total < FEWEST or agree < FEWEST or agree < share * total
-    return out
 
 
 @jit
@@ -71,7 +79,6 @@ def _far_from_median(values: Floats, sigma: float, i: int, j: int, half: int, sc
     return bool(abs(values[i, j] - middle) > scale * max(deviation, sigma))
 
 
-@jit_parallel
 def far_from_median(
     dy: Floats, dx: Floats, sigma_y: Floats, sigma_x: Floats, half: int, scale: float, floor: float
 ) -> Bools:
@@ -80,14 +87,17 @@ def far_from_median(
     The deviation is 1.4826 times the median absolute deviation, but never less than the point's own standard error
     or `floor` (pixels), so that quiet surroundings do not delete a small slide.
     """
-    ny, nx = dy.shape
-    out = np.zeros((ny, nx), np.bool_)
-    for i in prange(ny):
-        window = np.empty((2 * half + 1) ** 2, np.float32)
-        for j in range(nx):
-            if not np.isnan(dy[i, j]):
-                least_y, least_x = max(sigma_y[i, j], floor), max(sigma_x[i, j], floor)
-                out[i, j] = _far_from_median(dy, least_y, i, j, half, scale, window) or _far_from_median(
-                    dx, least_x, i, j, half, scale, window
-                )
+    out = np.zeros(dy.shape, np.bool_)
+    for values, sigma in ((dy, sigma_y), (dx, sigma_x)):
+        least = np.maximum(sigma, np.float32(floor))
+        in_threads(functools.partial(_far_rows, values=values, least=least, half=half, scale=scale, out=out), len(dy))
     return out
+
+
+@jit
+def _far_rows(start: int, stop: int, values: Floats, least: Floats, half: int, scale: float, out: Bools) -> None:
+    window = np.empty((2 * half + 1) ** 2, np.float32)
+    for i in range(start, stop):
+        for j in range(values.shape[1]):
+            if not np.isnan(values[i, j]) and _far_from_median(values, least[i, j], i, j, half, scale, window):
+                out[i, j] = True

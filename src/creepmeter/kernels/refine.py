@@ -16,8 +16,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from creepmeter.kernels._jit import jit, jit_fast, jit_parallel, prange
+from creepmeter.kernels._jit import jit, jit_fast
 from creepmeter.kernels.correlate import Bools, Doubles, Floats, Ints
+from creepmeter.kernels.threads import in_threads
 
 Images: TypeAlias = tuple[Floats, Bools, Floats, Bools]  # ref, ref_solid, coefficients, sec_solid
 Chips: TypeAlias = tuple[Floats, Floats, Floats, Floats, Floats, Floats]  # t, gy, gx, w, mask, error
@@ -352,7 +353,20 @@ def refine_chip(
     judge(gain, energy, inverse, scratch, out)
 
 
-@jit_parallel
+@jit
+def _refine_range(
+    start: int, stop: int, images: Images, places: Doubles, chip: int, least: float, reach: float, out: Floats
+) -> None:
+    """Refine chips `start` to `stop`, with memory of their own."""
+    wide = chip + SUPPORT - 1
+    work, inverse = np.empty((CHIP_ARRAYS, chip, chip), np.float32), np.empty(3)
+    chips = (work[0], work[1], work[2], work[3], work[4], work[5])
+    window, lines = np.empty((wide, wide), np.float32), np.empty((wide, chip), np.float32)
+    scratch = (chips, window, lines, np.empty((2, SUPPORT), np.float32))
+    for k in range(start, stop):
+        refine_chip(images, places[k], least, reach, scratch, inverse, out[k])
+
+
 def refine_chips(
     ref: Floats, ref_solid: Bools, coefficients: Floats, sec_solid: Bools, places: Doubles, chip: int, least: float,
     reach: float,
@@ -387,13 +401,9 @@ def refine_chips(
     count = len(places)
     out = np.full((count, FIELDS), np.nan, np.float32)
     images = (ref, ref_solid, coefficients, sec_solid)
-    wide = chip + SUPPORT - 1
-    tasks = (count + NODES_PER_TASK - 1) // NODES_PER_TASK
-    for task in prange(tasks):
-        work, inverse = np.empty((CHIP_ARRAYS, chip, chip), np.float32), np.empty(3)
-        chips = (work[0], work[1], work[2], work[3], work[4], work[5])
-        window, lines = np.empty((wide, wide), np.float32), np.empty((wide, chip), np.float32)
-        scratch = (chips, window, lines, np.empty((2, SUPPORT), np.float32))
-        for k in range(task * NODES_PER_TASK, min(count, (task + 1) * NODES_PER_TASK)):
-            refine_chip(images, places[k], least, reach, scratch, inverse, out[k])
+    in_threads(
+        lambda start, stop: _refine_range(start, stop, images, places, chip, least, reach, out),
+        count,
+        multiple=NODES_PER_TASK,
+    )
     return out

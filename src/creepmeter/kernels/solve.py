@@ -8,12 +8,13 @@ Symbols: m pairs, n dates, P pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.kernels._jit import jit, jit_parallel, prange
+from creepmeter.kernels._jit import jit
 from creepmeter.kernels.elimination import Floats, Layout, invert_envelope, substitute
 from creepmeter.kernels.irls import (
     GAUSSIAN_LOSS,
@@ -22,14 +23,19 @@ from creepmeter.kernels.irls import (
     L1_INFLATION,
     L2,
     Work,
-    _make_work,
+    find_residuals,
+    make_work,
     solve_norm,
 )
 from creepmeter.kernels.minimum_norm import minimum_norm_operator
+from creepmeter.kernels.threads import in_threads
 
 MEASURED, NO_DATA, BROKEN, TOO_FEW, BRIDGED = 0, 1, 2, 3, 4
 NOT_A_NUMBER, BY_VELOCITY, BY_DISPLACEMENT = 0, 1, 2
-_CHUNK = 64  # pixels that are turned to pixel-major order together: fits the second-level cache
+_CHUNK = 512  # pixels that one thread takes at a time
+_FEWEST_LANES, _MOST_LANES = 8, 32  # pixels solved side by side
+_LANES_BYTES = 640_000  # their memory, if possible: about the second-level cache
+_LEAST_VARIANCE = 1e-300  # square metres; below, the inverse overflows
 
 
 class Rule(NamedTuple):
@@ -39,7 +45,8 @@ class Rule(NamedTuple):
     ``weigh_by_sigma``: weights are 1/sigma^2. ``share``: share of the pair variance that is independent from pair to
     pair, in (0, 1]; the rest belongs to the images. ``min_pairs``: fewer present pairs leave the pixel out.
     ``cycle``: metres per turn of phase, 0 = no phase. ``limits`` (2,): most iterations, change at which to stop (in
-    units of the smallest spread). ``days`` (n,): time of the dates.
+    units of the smallest spread). ``days`` (n,): time of the dates. ``first``: the pixel of the output that the first
+    of the input belongs to.
     """
 
     norm: int
@@ -50,6 +57,7 @@ class Rule(NamedTuple):
     cycle: float
     limits: Floats
     days: Floats
+    first: int = 0
 
 
 class Solution(NamedTuple):
@@ -66,218 +74,213 @@ class Solution(NamedTuple):
 
 
 @jit
-def _load(obs: Floats, sigma: Floats, given: Floats, layout: Layout, rule: Rule, work: Work) -> tuple[int, int]:
-    # fill prior, variance, root and measured; absent pairs get obs = 0 and prior = 0; returns present and rejected
-    used, rejected = 0, 0
-    work.measured[:] = False
-    for k in range(obs.size):
-        variance = sigma[k] * sigma[k] if sigma.size > 0 else np.nan
-        weight = 1.0 / variance if rule.weigh_by_sigma else (given[k] if given.size > 0 else 1.0)
-        usable = np.isfinite(weight) and weight > 0.0 and (sigma.size == 0 or (variance > 0.0 and variance < np.inf))
-        if usable and np.isfinite(obs[k]):
-            used += 1
-            work.prior[k], work.variance[k] = weight, variance
-            work.root[k] = np.sqrt(1.0 / variance) if sigma.size > 0 else np.sqrt(weight)
-            work.measured[layout.ref[k]] = True
-            work.measured[layout.sec[k]] = True
-            continue
-        if np.isfinite(obs[k]):
-            rejected += 1
-        obs[k], work.prior[k], work.variance[k], work.root[k] = 0.0, 0.0, 0.0, 0.0
-    return used, rejected
+def _load(obs: Floats, sigma: Floats, given: Floats, start: int, layout: Layout, rule: Rule, work: Work) -> None:
+    # fill obs, prior, variance, root, touched with the pixels from `start` on; absent pairs are 0 everywhere
+    work.touched[:] = 0.0
+    for q in range(work.used.size):
+        work.used[q], work.finite[q] = 0, 0
+    for k in range(work.obs.shape[0]):
+        ref, sec = layout.ref[k], layout.sec[k]
+        for q in range(work.obs.shape[1]):
+            spread = sigma[k, start + q] if sigma.size > 0 else 1.0
+            variance = spread * spread
+            sound = (spread > 0.0) & (variance > _LEAST_VARIANCE) & (variance < np.inf)
+            precision = 1.0 / (variance if sound else 1.0)
+            weight = precision if rule.weigh_by_sigma else (given[k, start + q] if given.size > 0 else 1.0)
+            finite = np.isfinite(obs[k, start + q])
+            present = finite & sound & (weight > 0.0) & (weight < np.inf)
+            work.obs[k, q] = obs[k, start + q] if present else 0.0
+            work.prior[k, q] = weight if present else 0.0
+            work.variance[k, q] = variance if present else 0.0
+            work.root[k, q] = np.sqrt(precision if sigma.size > 0 else weight) if present else 0.0
+            work.touched[ref, q] += 1.0 if present else 0.0
+            work.touched[sec, q] += 1.0 if present else 0.0
+            work.used[q] += present
+            work.finite[q] += finite
 
 
 @jit
-def _common_variance(layout: Layout, work: Work) -> None:
-    # half the mean pair variance at each date: the variance of an image where pair errors belong to images
-    count = np.zeros(work.common.size)
-    work.common[:] = 0.0
-    for k in range(work.prior.size):
-        if work.prior[k] > 0.0:
-            for end in (layout.ref[k], layout.sec[k]):
-                work.common[end] += 0.5 * work.variance[k]
-                count[end] += 1.0
-    for j in range(count.size):
-        if count[j] > 0.0:
-            work.common[j] /= count[j]
+def _find_datum(layout: Layout, work: Work) -> None:
+    # the first measured date of each pixel (the first of all where there is none), and its redundancy
+    for q in range(work.ground.size):
+        work.ground[q] = layout.position[0]
+        dates = 0
+        for j in range(layout.position.size - 1, -1, -1):
+            place = layout.position[j]
+            if work.touched[place, q] > 0.0:
+                work.ground[q] = place
+                dates += 1
+        work.freedom[q] = work.used[q] - dates + 1
 
 
 @jit
-def _sandwich(layout: Layout, work: Work, ground: int, independent: Floats) -> None:
-    # diagonal of H A^T W V W A H, where V = variance / trust is that of the pairs and H the inverse normal matrix
-    column = work.step
-    for j in range(column.size):
-        column[:] = 0.0
-        if j != ground and work.measured[j]:
-            column[j] = 1.0
-            substitute(work.c, work.pivot, layout.reach, column)
-        total = 0.0
-        for k in range(work.weight.size):
-            if work.weight[k] > 0.0:
-                gain = work.weight[k] * (column[layout.sec[k]] - column[layout.ref[k]])
-                total += gain * gain * work.variance[k] / work.trust[k]
-        independent[j] = total
+def _judge(start: int, layout: Layout, rule: Rule, work: Work, out: Solution) -> None:
+    # write why a pixel has no displacement, its datum and how many pairs it used
+    for q in range(work.ground.size):
+        if work.used[q] == 0:
+            reason = NO_DATA
+        elif work.used[q] < rule.min_pairs:
+            reason = TOO_FEW
+        elif work.broken[q]:
+            reason = BROKEN if rule.broken == NOT_A_NUMBER else BRIDGED
+        else:
+            reason = MEASURED
+        place = rule.first + start + q
+        out.reason[place] = reason
+        out.pairs_used[place], out.pairs_rejected[place] = work.used[q], work.finite[q] - work.used[q]
+        out.datum[place] = layout.order[work.ground[q]] if reason in (MEASURED, BRIDGED) else -1
 
 
 @jit
-def _posterior_variance(rule: Rule, work: Work, freedom: int) -> float:
+def _posterior_variance(rule: Rule, work: Work, q: int, freedom: int) -> float:
     # of a pair of prior weight 1, from the residuals
     if freedom <= 0:
         return np.nan
     total = 0.0
-    for k in range(work.weight.size):
-        total += work.weight[k] * work.residual[k] * work.residual[k]
-    return total / (freedom * (1.0 if rule.norm == L2 else GAUSSIAN_LOSS))
+    for k in range(work.weight.shape[0]):
+        total += work.weight[k, q] * work.residual[k, q] * work.residual[k, q]
+    return total / (freedom * (1.0 if rule.norm == L2 else GAUSSIAN_LOSS)) / rule.share
 
 
 @jit
-def _spread(layout: Layout, rule: Rule, work: Work, ground: int, freedom: int, sigma_known: bool) -> Floats:
-    # standard error of each place relative to the datum
-    independent = np.empty(work.x.size)
+def _spread_posterior(rule: Rule, work: Work, q: int, freedom: int) -> float:
+    # the variances of the pairs, from the residuals
+    unit = _posterior_variance(rule, work, q, freedom)
+    for k in range(work.prior.shape[0]):
+        work.variance[k, q] = unit / work.prior[k, q] if work.prior[k, q] > 0.0 else 0.0
+    return unit
+
+
+@jit
+def _sandwich(layout: Layout, work: Work) -> None:
+    # step = diagonal of H A^T W V W A H, with V = variance / trust that of the pairs and H the inverse normal matrix
+    column = work.before
+    for j in range(column.shape[0]):
+        column[:] = 0.0
+        for q in range(column.shape[1]):
+            column[j, q] = 0.0 if j == work.ground[q] else 1.0
+            work.step[j, q] = 0.0
+        substitute(work.c, work.reciprocal, layout.reach, column)
+        for k in range(work.weight.shape[0]):
+            ref, sec = layout.ref[k], layout.sec[k]
+            for q in range(column.shape[1]):
+                gain = work.weight[k, q] * (column[sec, q] - column[ref, q])
+                work.step[j, q] += gain * gain * work.variance[k, q] / work.trust[k, q]
+
+
+@jit
+def _find_variance(layout: Layout, rule: Rule, work: Work, sigma_known: bool) -> None:
+    # step = variance of each place relative to the datum, from errors that are independent from pair to pair
     if sigma_known and not rule.weigh_by_sigma:
-        _sandwich(layout, work, ground, independent)
+        _sandwich(layout, work)
     else:
-        invert_envelope(work.c, work.pivot, layout.reach, work.z)
-        independent[:] = work.z[:, 0]
+        invert_envelope(work.c, work.reciprocal, layout.reach, work.z)
+        for j in range(work.step.shape[0]):
+            for q in range(work.step.shape[1]):
+                work.step[j, q] = work.z[j, 0, q]
+    for q in range(work.ground.size):
+        unit = 1.0 if sigma_known else _spread_posterior(rule, work, q, work.freedom[q])
+        unit *= L1_INFLATION if rule.norm == L1 else 1.0
+        for j in range(work.step.shape[0]):
+            work.step[j, q] *= unit
+
+
+@jit
+def _solve_bridged(layout: Layout, rule: Rule, work: Work, q: int, sigma_known: bool) -> None:
+    # minimum norm of one pixel: fills x, residual and step
+    for k in range(work.prior.shape[0]):
+        work.weight[k, q] = work.prior[k, q]
+    operator, rank = minimum_norm_operator(layout, work.weight[:, q], rule.days, rule.broken == BY_VELOCITY)
+    ground = layout.order[work.ground[q]]
+    for j in range(work.x.shape[0]):
+        work.x[j, q] = 0.0
+        for k in range(work.obs.shape[0]):
+            work.x[j, q] += (operator[layout.order[j], k] - operator[ground, k]) * work.obs[k, q]
+    find_residuals(layout, work)
     if not sigma_known:
-        unit = _posterior_variance(rule, work, freedom) / rule.share
-        independent *= unit
-        for k in range(work.prior.size):
-            work.variance[k] = unit / work.prior[k] if work.prior[k] > 0.0 else 0.0
-    if rule.norm == L1:
-        independent *= L1_INFLATION
-    return _add_common(layout, rule, work, ground, independent)
+        _spread_posterior(rule, work, q, work.used[q] - rank)
+    for j in range(work.x.shape[0]):
+        work.step[j, q] = 0.0
+        for k in range(work.obs.shape[0]):
+            gain = operator[layout.order[j], k] - operator[ground, k]
+            work.step[j, q] += gain * gain * work.variance[k, q]
 
 
 @jit
-def _add_common(layout: Layout, rule: Rule, work: Work, ground: int, independent: Floats) -> Floats:
-    _common_variance(layout, work)
-    for j in range(independent.size):
-        common = work.common[j] + work.common[ground]
-        independent[j] = np.sqrt(rule.share * independent[j] + (1.0 - rule.share) * common)
-    independent[ground] = 0.0
-    return independent
+def _add_common(layout: Layout, rule: Rule, work: Work) -> None:
+    # step becomes the standard error: with half the mean pair variance at each date, where errors belong to images
+    work.common[:] = 0.0
+    for k in range(work.variance.shape[0]):
+        ref, sec = layout.ref[k], layout.sec[k]
+        for q in range(work.variance.shape[1]):
+            work.common[ref, q] += 0.5 * work.variance[k, q]
+            work.common[sec, q] += 0.5 * work.variance[k, q]
+    for j in range(work.common.shape[0]):
+        for q in range(work.common.shape[1]):
+            work.common[j, q] /= max(work.touched[j, q], 1.0)
+    for j in range(work.common.shape[0]):
+        for q in range(work.common.shape[1]):
+            common = work.common[j, q] + work.common[work.ground[q], q]
+            work.step[j, q] = np.sqrt(rule.share * work.step[j, q] + (1.0 - rule.share) * common)
 
 
 @jit
-def _solve_bridged(obs: Floats, layout: Layout, rule: Rule, work: Work, ground: int, used: int) -> Floats:
-    # minimum norm: fills x and residual, returns the spread
-    operator, rank = minimum_norm_operator(layout, work.prior, rule.days, rule.broken == BY_VELOCITY)
-    operator -= operator[layout.order[ground]].copy()
-    for j in range(work.x.size):
-        work.x[j] = np.sum(operator[layout.order[j]] * obs)
-    for k in range(obs.size):
-        work.residual[k] = obs[k] - (work.x[layout.sec[k]] - work.x[layout.ref[k]])
-        work.weight[k] = work.prior[k]
-    if not np.isfinite(work.variance).all():
-        unit = _posterior_variance(rule, work, used - rank) / rule.share
-        for k in range(obs.size):
-            work.variance[k] = unit / work.prior[k] if work.prior[k] > 0.0 else 0.0
-    independent = np.empty(work.x.size)
-    for j in range(work.x.size):
-        independent[j] = np.sum(operator[layout.order[j]] ** 2 * work.variance)
-    return _add_common(layout, rule, work, ground, independent)
-
-
-@jit
-def _fit_statistics(rule: Rule, work: Work, used: int) -> tuple[float, float]:
+def _write_statistics(start: int, rule: Rule, work: Work, out: Solution) -> None:
     # root mean square of the residuals, and their coherence as phase
-    total, real, imaginary = 0.0, 0.0, 0.0
     turn = 2.0 * np.pi / rule.cycle if rule.cycle > 0.0 else 0.0
-    for k in range(work.prior.size):
-        if work.prior[k] > 0.0:
-            total += work.residual[k] * work.residual[k]
-            if turn > 0.0:
-                real += np.cos(turn * work.residual[k])
-                imaginary += np.sin(turn * work.residual[k])
-    coherence = np.hypot(real, imaginary) / used if turn > 0.0 else np.nan
-    return np.sqrt(total / used), coherence
+    for q in range(work.ground.size):
+        place = rule.first + start + q
+        out.residual_rms[place], out.coherence[place] = np.nan, np.nan
+        if out.datum[place] < 0:
+            continue
+        total, real, imaginary = 0.0, 0.0, 0.0
+        for k in range(work.prior.shape[0]):
+            if work.prior[k, q] > 0.0:
+                total += work.residual[k, q] * work.residual[k, q]
+                if turn > 0.0:
+                    real += np.cos(turn * work.residual[k, q])
+                    imaginary += np.sin(turn * work.residual[k, q])
+        used = out.pairs_used[place]
+        out.residual_rms[place] = np.sqrt(total / used)
+        if turn > 0.0:
+            out.coherence[place] = np.hypot(real, imaginary) / used
 
 
 @jit
-def solve_pixel(
-    obs: Floats, sigma: Floats, given: Floats, layout: Layout, rule: Rule, work: Work, out: Floats
-) -> tuple[int, int, int, int, float, float]:
-    """Solve one pixel.
-
-    Parameters
-    ----------
-    obs : array, (m,)
-        Differences, metres; overwritten with 0 where absent.
-    sigma, given : array, (m,) or (0,)
-        Standard errors, metres, and weights; empty = unknown, and all 1.
-    layout, rule, work
-        Order of elimination, what to do, memory.
-    out : array, (2, n)
-        Receives displacement and standard error per date, in order of time.
-
-    Returns
-    -------
-    tuple
-        reason, datum, pairs used, pairs rejected for their weight, root mean square of residuals, coherence.
-    """
-    out[:] = np.nan
-    used, rejected = _load(obs, sigma, given, layout, rule, work)
-    if used == 0:
-        return NO_DATA, -1, used, rejected, np.nan, np.nan
-    if used < rule.min_pairs:
-        return TOO_FEW, -1, used, rejected, np.nan, np.nan
-    datum = 0
-    while not work.measured[layout.position[datum]]:
-        datum += 1
-    ground = layout.position[datum]
-    freedom = used - int(np.sum(work.measured)) + 1
-    expected = np.sqrt(rule.share) if sigma.size > 0 else 0.0
-    reason = MEASURED
-    if solve_norm(obs, layout, work, ground, rule.norm, freedom, expected, rule.limits):
-        spread = _spread(layout, rule, work, ground, freedom, sigma.size > 0)
-    elif rule.broken == NOT_A_NUMBER:
-        return BROKEN, -1, used, rejected, np.nan, np.nan
-    else:
-        reason = BRIDGED
-        spread = _solve_bridged(obs, layout, rule, work, ground, used)
+def _write_dates(start: int, layout: Layout, rule: Rule, work: Work, out: Solution) -> None:
     for j in range(layout.position.size):
         place = layout.position[j]
-        if work.measured[place]:
-            out[0, j] = work.x[place]
-            out[1, j] = spread[place]
-    rms, coherence = _fit_statistics(rule, work, used)
-    return reason, datum, used, rejected, rms, coherence
+        for q in range(work.ground.size):
+            pixel = rule.first + start + q
+            known = out.datum[pixel] >= 0 and work.touched[place, q] > 0.0
+            out.displacement[j, pixel] = work.x[place, q] if known else np.nan
+            out.sigma[j, pixel] = (work.step[place, q] if place != work.ground[q] else 0.0) if known else np.nan
 
 
 @jit
-def _turn(source: Any, start: int, count: int) -> Floats:  # noqa: ANN401 - float32 or float64
-    # (m, P) -> (count, m) in float64; (0, 0) stays empty
-    rows = source.shape[0]
-    turned = np.empty((count, rows))
-    for k in range(rows):
-        for q in range(count):
-            turned[q, k] = source[k, start + q]
-    return turned
+def _solve_lanes(
+    obs: Floats, sigma: Floats, given: Floats, start: int, layout: Layout, rule: Rule, work: Work, out: Solution
+) -> None:
+    # solve the pixels from `start` on, as many as `work` holds
+    sigma_known = sigma.size > 0
+    _load(obs, sigma, given, start, layout, rule, work)
+    _find_datum(layout, work)
+    solve_norm(layout, work, rule.norm, np.sqrt(rule.share) if sigma_known else 0.0, rule.limits)
+    _judge(start, layout, rule, work, out)
+    _find_variance(layout, rule, work, sigma_known)
+    for q in range(work.ground.size):
+        if out.reason[rule.first + start + q] == BRIDGED:
+            _solve_bridged(layout, rule, work, q, sigma_known)
+    _add_common(layout, rule, work)
+    _write_statistics(start, rule, work, out)
+    _write_dates(start, layout, rule, work, out)
 
 
-@jit
-def _solve_chunk(start: int, obs: Any, sigma: Any, weight: Any, layout: Layout, rule: Rule, out: Solution) -> None:  # noqa: ANN401
-    count = min(_CHUNK, obs.shape[1] - start)
+def _lanes_of(pairs: int, layout: Layout) -> int:
+    # the number changes the time, not the result
     dates = layout.position.size
-    values, errors, given = _turn(obs, start, count), _turn(sigma, start, count), _turn(weight, start, count)
-    work = _make_work(obs.shape[0], dates, layout.width)
-    result = np.empty((count, 2, dates))
-    for q in range(count):
-        found = solve_pixel(values[q], errors[q], given[q], layout, rule, work, result[q])
-        p = start + q
-        out.reason[p], out.datum[p], out.pairs_used[p], out.pairs_rejected[p] = found[0], found[1], found[2], found[3]
-        out.residual_rms[p], out.coherence[p] = found[4], found[5]
-    for j in range(dates):
-        for q in range(count):
-            out.displacement[j, start + q] = result[q, 0, j]
-            out.sigma[j, start + q] = result[q, 1, j]
-
-
-@jit_parallel
-def _solve_all(obs: Any, sigma: Any, weight: Any, layout: Layout, rule: Rule, out: Solution) -> None:  # noqa: ANN401
-    for c in prange((obs.shape[1] + _CHUNK - 1) // _CHUNK):
-        _solve_chunk(c * _CHUNK, obs, sigma, weight, layout, rule, out)
+    one = 8 * (9 * pairs + 2 * dates * (layout.width + 1) + 6 * dates)
+    return int(np.clip(_LANES_BYTES // one // 8 * 8, _FEWEST_LANES, _MOST_LANES))
 
 
 def solve_network(
@@ -326,11 +329,29 @@ def solve_network(
         np.empty(pixels, np.uint8),
         np.empty(pixels, np.int16),
     )
-    kind = np.float64 if obs.dtype == np.float64 else np.float32
-    none = np.empty((0, 0), kind)
-    arrays = [none if array is None else np.ascontiguousarray(array, kind) for array in (obs, sigma, weight)]
-    _solve_all(arrays[0], arrays[1], arrays[2], layout, rule, out)
+    in_threads(lambda start, stop: _solve_range(start, stop, (obs, sigma, weight), layout, rule, out), pixels, _CHUNK)
     return out
+
+
+def _solve_range(
+    start: int,
+    stop: int,
+    arrays: Sequence[npt.NDArray[Any] | None],
+    layout: Layout,
+    rule: Rule,
+    out: Solution,
+) -> None:
+    pairs, none = layout.ref.size, np.empty((0, 0))
+    lanes = _lanes_of(pairs, layout)
+    for first in range(start, stop, _CHUNK):
+        last = min(stop, first + _CHUNK)
+        # double precision from here on, so that one kind of array is compiled
+        chunk = [none if array is None else np.array(array[:, first:last], np.float64, order="C") for array in arrays]
+        memory = make_work(pairs, layout, min(lanes, last - first))
+        for place in range(0, last - first, lanes):
+            if last - first - place < lanes:
+                memory = make_work(pairs, layout, last - first - place)
+            _solve_lanes(chunk[0], chunk[1], chunk[2], place, layout, rule._replace(first=first), memory, out)
 
 
 NORMS = {"l2": L2, "l1": L1, "huber": HUBER}

@@ -111,7 +111,10 @@ def _as_series(series: xr.Dataset | npt.ArrayLike, times: Sequence[EpochLike] | 
         message = "a date of the series is given twice: keep one"
         raise EpochError(message)
     coords = {"component": ["los"], "time": stamps}
-    variables = {"displacement": (("component", "time", "y", "x"), values[None], {"units": "m"})}
+    dims: tuple[str, ...] = ("component", "time", "y", "x")
+    variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
+        "displacement": (dims, values[None], {"units": "m"})
+    }
     return map_dataset(variables, coords, pixel_grid((values.shape[1], values.shape[2])), kind=TIME_SERIES)
 
 
@@ -142,12 +145,13 @@ def template_motion(series: xr.Dataset, options: VelocityOptions) -> xr.Dataset:
         ),
     }
     coords = {"component": series["component"].values, "term": names, "unit": ("term", units)}
-    attributes = {
+    attributes: dict[str, Any] = {
         "reference_time": str(times.min())[:19],
         "terms": " ".join(options.terms),
         "sigma_from": options.sigma,
         "dates": int(kept.sum()),
     }
+    attributes |= {name: series.attrs[name] for name in ("chip_px", "step_px") if name in series.attrs}
     return map_dataset(variables, coords, grid_of(series), kind=MOTION_MODEL, attributes=attributes)
 
 
@@ -207,26 +211,32 @@ def fit_block(
             correlation=None if correlation is None else correlation[component],
         )
         out["value"].append(fit.value)
-        out["sigma"].append(_SIGMA[options.sigma](fit, flat[component], design, options))
+        out["sigma"].append(_SIGMA[options.sigma](fit, flat[component], design, options, used))
         out["residual_rms"].append(np.sqrt(fit.misfit / (fit.freedom + design.shape[1])))
     return {
         name: np.stack(values).reshape(components, *values[0].shape[:-1], rows, columns) for name, values in out.items()
     }
 
 
-def _from_covariance(fit: Fit, _values: Floats, _design: Floats, _options: VelocityOptions) -> Floats:
+def _from_covariance(
+    fit: Fit, _values: Floats, _design: Floats, _options: VelocityOptions, _used: npt.NDArray[np.bool_]
+) -> Floats:
     return np.sqrt(fit.variance)
 
 
-def _from_residuals(fit: Fit, values: Floats, design: Floats, _options: VelocityOptions) -> Floats:
+def _from_residuals(
+    fit: Fit, values: Floats, design: Floats, _options: VelocityOptions, _used: npt.NDArray[np.bool_]
+) -> Floats:
     unit = fit_series(values, design, sigma=np.ones_like(values)).variance  # diagonal of (G^T G)^-1
     freedom = np.where(fit.freedom > 0, fit.freedom, np.nan)
     return np.sqrt(unit * fit.misfit / freedom)
 
 
-def _from_bootstrap(_fit: Fit, values: Floats, design: Floats, options: VelocityOptions) -> Floats:
+def _from_bootstrap(
+    _fit: Fit, values: Floats, design: Floats, options: VelocityOptions, used: npt.NDArray[np.bool_]
+) -> Floats:
     random = np.random.default_rng(options.seed)
-    dates = np.flatnonzero(np.isfinite(values).any(axis=1))
+    dates = np.flatnonzero(used)  # not those measured here: every block must draw alike
     count = np.zeros((design.shape[1], values.shape[1]))
     mean, square = np.zeros_like(count), np.zeros_like(count)
     for _ in range(options.bootstrap_count):
