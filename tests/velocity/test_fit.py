@@ -199,8 +199,12 @@ def test_the_bootstrap_agrees_on_white_noise_and_repeats_itself() -> None:
     assert_array_equal(first.value.values, other.value.values)
 
 
-def test_an_array_without_errors_has_no_propagated_sigma() -> None:
-    assert np.isnan(fit_velocity(random_series(), times=TIMES).sigma.values).all()
+def test_an_array_without_errors_takes_them_from_its_residuals() -> None:
+    values = random_series()
+    plain, residual = fit_velocity(values, times=TIMES), fit_velocity(values, times=TIMES, sigma="residual")
+    assert plain.attrs["sigma_from"] == "residual"
+    assert_array_equal(plain.sigma.values, residual.sigma.values)
+    assert np.isfinite(plain.sigma.values).all()
 
 
 # -------------------------------------------------------------------------------------------------- blocks, refusals

@@ -64,7 +64,7 @@ def fit_velocity(
     Every date weighs the same, so that the value does not depend on how sigma was estimated. With :math:`G` the
     functions at the dates, the ``covariance`` of the result is :math:`G^+ C (G^+)^T`, where
     :math:`C_{ij} = \sigma_i \sigma_j R_{ij}` has the series' sigma and the correlation of its dates; the common error
-    of the datum falls to the offset. ``residual`` is :math:`(G^T G)^{-1} \mathrm{SSE} / (N - P)`. ``bootstrap`` is the
+    of the datum falls to the offset. A series without sigma has no covariance: its errors come from the residuals. ``residual`` is :math:`(G^T G)^{-1} \mathrm{SSE} / (N - P)`. ``bootstrap`` is the
     spread over resampled dates (Efron 1979, doi 10.1214/aos/1176344552).
 
     Examples
@@ -77,6 +77,7 @@ def fit_velocity(
     """
     options = override(options, {**({} if terms is None else {"terms": tuple(terms)}), **overrides})
     dataset = _as_series(series, times)
+    options = with_known_errors(options, dataset)
     motion = template_motion(dataset, options)
     correlation = dataset["date_correlation"].values if "date_correlation" in dataset else None
     sigma = dataset["sigma"].values if "sigma" in dataset else None
@@ -116,6 +117,13 @@ def _as_series(series: xr.Dataset | npt.ArrayLike, times: Sequence[EpochLike] | 
         "displacement": (dims, values[None], {"units": "m"})
     }
     return map_dataset(variables, coords, pixel_grid((values.shape[1], values.shape[2])), kind=TIME_SERIES)
+
+
+def with_known_errors(options: VelocityOptions, series: xr.Dataset) -> VelocityOptions:
+    """Return the options, with standard errors from residuals where the series has none to propagate."""
+    if options.sigma == "covariance" and "sigma" not in series:
+        return options.model_copy(update={"sigma": "residual"})
+    return options
 
 
 def template_motion(series: xr.Dataset, options: VelocityOptions) -> xr.Dataset:

@@ -24,7 +24,7 @@ from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.io.store import StoreWriter
 from creepmeter.io.store import open as open_product
 from creepmeter.model.schema import PAIR_STACK, TIME_SERIES, check
-from creepmeter.velocity.fit import fit_block, template_motion
+from creepmeter.velocity.fit import fit_block, template_motion, with_known_errors
 from creepmeter.velocity.options import VelocityOptions
 
 Values = npt.NDArray[Any]
@@ -97,6 +97,7 @@ def velocity_store(
     series = open_product(source)
     check(series, TIME_SERIES)
     key = key or digest_text("velocity", digest_file(source), options.model_dump())
+    options = with_known_errors(options, series)
     template = template_motion(series, options).assign_attrs(key=key)
     per_pixel = _COPIES * _NUMBER * series.sizes["component"] * (2 * series.sizes["time"] + 2 * template.sizes["term"])
     correlation = series["date_correlation"].values if "date_correlation" in series else None
