@@ -64,8 +64,9 @@ def fit_velocity(
     Every date weighs the same, so that the value does not depend on how sigma was estimated. With :math:`G` the
     functions at the dates, the ``covariance`` of the result is :math:`G^+ C (G^+)^T`, where
     :math:`C_{ij} = \sigma_i \sigma_j R_{ij}` has the series' sigma and the correlation of its dates; the common error
-    of the datum falls to the offset. A series without sigma has no covariance: its errors come from the residuals. ``residual`` is :math:`(G^T G)^{-1} \mathrm{SSE} / (N - P)`. ``bootstrap`` is the
-    spread over resampled dates (Efron 1979, doi 10.1214/aos/1176344552).
+    of the datum falls to the offset. A series without sigma has no covariance: its errors come from the residuals.
+    ``residual`` is :math:`(G^T G)^{-1} \mathrm{SSE} / (N - P)`. ``bootstrap`` is the spread over resampled dates
+    (Efron 1979, doi 10.1214/aos/1176344552).
 
     Examples
     --------
