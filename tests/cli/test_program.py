@@ -17,10 +17,10 @@ from click.testing import Result
 from tests.cli.conftest import Call
 
 from creepmeter import __version__, cli
-from creepmeter.cli import session as session_module
 from creepmeter.cli.group import Entry, LazyGroup
 from creepmeter.cli.session import printable
 from creepmeter.errors import ConfigError
+from creepmeter.kernels import cache
 
 HEAVY = {
     "numpy",
@@ -270,4 +270,4 @@ def test_the_first_compilation_is_announced(
 def test_the_cache_of_numba_is_looked_for_where_it_is(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(sys, "platform", platform)
-    assert next(iter(session_module.cache_folders())) == session_module.KERNELS / "__pycache__"
+    assert next(iter(cache.cache_folders())) == cache.KERNELS / "__pycache__"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import click
 
-KERNELS = Path(__file__).resolve().parent.parent / "kernels"
+from creepmeter.kernels.cache import is_compiled
+
 _CONTROL = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), " ")
 
 
@@ -96,28 +94,5 @@ def listening(to: Session) -> Iterator[None]:
 
 def announce_compilation() -> None:
     """Say that the first run takes longer, when there are no compiled kernels, or none since the source has changed."""
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0" and not session().quiet and not is_compiled():
+    if not session().quiet and not is_compiled():
         session().tell("first run: compiling, about a minute")
-
-
-def is_compiled() -> bool:
-    """Tell whether a compiled kernel that is newer than the source lies where numba keeps them."""
-    source = max(path.stat().st_mtime for path in KERNELS.glob("*.py"))
-    return any(path.stat().st_mtime >= source for folder in cache_folders() for path in folder.glob("*.nbi"))
-
-
-def cache_folders() -> Iterable[Path]:
-    """Return the folders in which numba may keep the compiled kernels, without loading numba."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    if given:
-        return Path(given).glob("kernels_*")
-    return [KERNELS / "__pycache__", *_user_cache().glob("kernels_*")]
-
-
-def _user_cache() -> Path:
-    home = Path("~").expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "numba" / "Cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "numba"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "numba"

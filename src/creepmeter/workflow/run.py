@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from creepmeter.io.lock import RunLock
 from creepmeter.io.swap import write_text
 from creepmeter.kernels.threads import limit_threads
 from creepmeter.pairs.select import describe_network, select_pairs
+from creepmeter.workflow.ahead import compiling_ahead
 from creepmeter.workflow.config import RunConfig, config_text, read_config
 from creepmeter.workflow.inputs import check_images, find_file, find_images
 from creepmeter.workflow.setting import Setting, require_chips
@@ -90,10 +91,10 @@ def run(
     options = read_config(path, overrides)
     steps = chosen_steps(start, end, dostep)
     target = Path(folder if folder is not None else options.output.folder)
-    with RunLock(target), limit_threads(options.compute.threads), _noted() as notes:
+    with RunLock(target), limit_threads(options.compute.threads), _noted() as notes, compiling_ahead() as ready:
         setting = prepare(options, path.parent, target, progress or NullProgress(), notes)
         write_text(target / "creepmeter.yaml", config_text(options))
-        made, fresh = _do(setting, steps, force=force)
+        made, fresh = _do(setting, steps, ready, force=force)
     return RunResult(target, tuple(made), tuple(fresh), setting.images.left_out, tuple(notes))
 
 
@@ -110,7 +111,9 @@ def prepare(config: RunConfig, base: Path, folder: Path, progress: Progress, not
     return Setting(config, base, folder, images, network, progress, notes)
 
 
-def _do(setting: Setting, steps: Sequence[Step], *, force: bool) -> tuple[list[str], list[str]]:
+def _do(
+    setting: Setting, steps: Sequence[Step], solver_ready: Callable[[], None], *, force: bool
+) -> tuple[list[str], list[str]]:
     current = keys(setting)
     made: list[str] = []
     fresh: list[str] = []
@@ -120,6 +123,8 @@ def _do(setting: Setting, steps: Sequence[Step], *, force: bool) -> tuple[list[s
             fresh.append(step.name)
             continue
         logger.info("step %s", step.name)
+        if step.solves:
+            solver_ready()
         step.make(setting, current[step.name])
         _note_done(setting.folder, step.name, current[step.name])
         made.append(step.name)

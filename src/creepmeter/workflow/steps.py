@@ -26,12 +26,15 @@ class Step:
         Setting -> what its result depends on besides the step before, as plain values.
     make : callable
         (Setting, key) -> None; does it.
+    solves : bool
+        Whether it needs the kernels of the solver.
     """
 
     name: str
     product: str
     options: Callable[[Setting], object]
     make: Callable[[Setting, str], None]
+    solves: bool = False
 
 
 def _plain(options: Options, *without: str) -> dict[str, object]:
@@ -76,8 +79,8 @@ def _velocity(run: Setting, key: str) -> None:
 STEPS: tuple[Step, ...] = (
     Step("track", offsets.OFFSETS, _track_options, offsets.track),
     Step("stable", offsets.STACK, _stable_options, offsets.stable),
-    Step("invert", result.SERIES, lambda run: _plain(run.config.invert), _invert),
-    Step("velocity", result.MOTION, lambda run: _plain(run.config.velocity), _velocity),
+    Step("invert", result.SERIES, lambda run: _plain(run.config.invert), _invert, solves=True),
+    Step("velocity", result.MOTION, lambda run: _plain(run.config.velocity), _velocity, solves=True),
     Step("export", "", lambda run: _plain(run.config.output), result.export),
     Step("report", result.REPORT, lambda run: [_plain(run.config.output), run.images.left_out], result.report),
 )
