@@ -254,9 +254,9 @@ def test_the_first_compilation_is_announced(
     cache = tmp_path / "kernels_0123"
     cache.mkdir()
     if age != "none":
-        (cache / "match.nbi").touch()
+        (cache / "refine.refine_chip-1.py311.nbi").touch()
         stamp = time.time() + (10 if age == "newer" else -1e9)
-        os.utime(cache / "match.nbi", (stamp, stamp))
+        os.utime(cache / "refine.refine_chip-1.py311.nbi", (stamp, stamp))
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "0")
     monkeypatch.setattr("creepmeter.workflow.verbs.track_files", lambda *_: None)
