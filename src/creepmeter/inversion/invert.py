@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import ValidationError
 
 from creepmeter.errors import ConfigError, NetworkError
 from creepmeter.inversion.covariance import DateErrors, date_errors, mean_pair_variance
@@ -119,7 +118,7 @@ def invert(
     [0.0, 1.0, 3.0]
     """
     check(stack, PAIR_STACK)
-    options = override(options, overrides)
+    options = (options or InvertOptions()).override(overrides, step="inversion")
     network = used_network(stack, options)
     errors = errors_of_dates(stack, network, options)
     series = template_series(stack, network, options, errors)
@@ -140,17 +139,6 @@ def invert(
 def used_values(values: Values, used: npt.NDArray[np.bool_]) -> Values:
     """Return the used pairs of an array (..., pair, y, x)."""
     return values if used.all() else np.compress(used, values, axis=values.ndim - 3)
-
-
-def override(options: InvertOptions | None, overrides: Mapping[str, Any]) -> InvertOptions:
-    """Return options with single fields replaced, checked again."""
-    base = options or InvertOptions()
-    try:
-        return InvertOptions.model_validate({**base.model_dump(), **overrides}) if overrides else base
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        message = f"inversion option {'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r})"
-        raise ConfigError(message) from problem
 
 
 def used_network(stack: xr.Dataset, options: InvertOptions) -> Network:

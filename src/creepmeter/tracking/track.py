@@ -9,9 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import ValidationError
 
-from creepmeter.errors import ConfigError, EpochError, ImageError
+from creepmeter.errors import EpochError, ImageError
 from creepmeter.io.raster import read_image
 from creepmeter.io.vector import burn_mask
 from creepmeter.model.epoch import EpochLike, as_epoch, epochs_in_name
@@ -84,7 +83,7 @@ def track_arrays(
     >>> float(np.round(field.dx[1, 1], 3)), float(np.round(field.dy[1, 1], 3))
     (2.0, 0.0)
     """
-    options = override(options, overrides)
+    options = (options or TrackOptions()).override(overrides, step="tracking")
     masks = exclude if isinstance(exclude, tuple) else (exclude, exclude)
     first = prepare_image(ref, masks[0], options, name="the reference image")
     second = prepare_image(sec, masks[1], options, name="the secondary image")
@@ -92,25 +91,6 @@ def track_arrays(
         message = f"`within` has shape {np.shape(within)}, the images {first.shape}: give it on the image's grid"
         raise ImageError(message)
     return match(first, second, options, within)
-
-
-def override(options: TrackOptions | None, overrides: Mapping[str, Any]) -> TrackOptions:
-    """Return options with single fields replaced, checked again.
-
-    Raises
-    ------
-    ConfigError
-        An unknown option or a value out of bounds.
-    """
-    base = options or TrackOptions()
-    if not overrides:
-        return base
-    try:
-        return TrackOptions.model_validate({**base.model_dump(), **overrides})
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        message = f"tracking option {'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r})"
-        raise ConfigError(message) from problem
 
 
 def field_to_pair(field: OffsetField, image: Grid) -> dict[str, npt.NDArray[Any]]:

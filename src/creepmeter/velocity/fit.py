@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from pydantic import ValidationError
 
 from creepmeter.errors import ConfigError, EpochError, SchemaError
 from creepmeter.kernels.fit import Fit, fit_series
@@ -76,7 +75,8 @@ def fit_velocity(
     >>> round(float(motion.value.sel(term="rate").squeeze()), 3)
     1.001
     """
-    options = override(options, {**({} if terms is None else {"terms": tuple(terms)}), **overrides})
+    named = {} if terms is None else {"terms": tuple(terms)}
+    options = (options or VelocityOptions()).override({**named, **overrides}, step="velocity")
     dataset = _as_series(series, times)
     options = with_known_errors(options, dataset)
     motion = template_motion(dataset, options)
@@ -86,17 +86,6 @@ def fit_velocity(
         dataset["displacement"].values, dataset["time"].values, options, sigma=sigma, correlation=correlation
     )
     return motion.assign({name: (motion[name].dims, values, motion[name].attrs) for name, values in found.items()})
-
-
-def override(options: VelocityOptions | None, overrides: Mapping[str, Any]) -> VelocityOptions:
-    """Return options with single fields replaced, checked again."""
-    base = options or VelocityOptions()
-    try:
-        return VelocityOptions.model_validate({**base.model_dump(), **overrides}) if overrides else base
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        message = f"velocity option {'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r})"
-        raise ConfigError(message) from problem
 
 
 def _as_series(series: xr.Dataset | npt.ArrayLike, times: Sequence[EpochLike] | Epochs | None) -> xr.Dataset:
