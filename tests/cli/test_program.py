@@ -192,7 +192,9 @@ def test_stopping_says_that_nothing_is_lost(failing: Call) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
 def test_control_c_ends_the_process_with_130(tmp_path: Path) -> None:
     program = (
-        "import time\nimport creepmeter.workflow.description as d\nfrom creepmeter.cli import main\n"
+        "import signal, time\nimport creepmeter.workflow.description as d\nfrom creepmeter.cli import main\n"
+        # a shell that runs the tests in the background makes its children deaf to the signal
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def wait(path):\n    print('ready', flush=True)\n    time.sleep(30)\nd.describe = wait\n"
         f"main(['info', {str(tmp_path)!r}])"
     )

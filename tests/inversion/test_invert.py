@@ -468,3 +468,13 @@ def test_huber_holds_against_a_tenth_of_gross_pairs() -> None:
     assert error["l1"] < 1.5 * typical
     assert error["huber"] < 1.5 * typical
     assert error["l2"] > 3 * typical
+
+
+def test_a_component_without_any_measurement_leaves_the_other_alone() -> None:
+    network = all_pairs(regular_times(4))
+    values = np.ones((2, len(network.pairs), 2, 2))
+    values[1] = np.nan
+    sigma = np.where(np.isfinite(values), 0.1, np.nan)
+    series = invert(make_pair_stack(values, list(network.pairs), ["east", "north"], sigma=sigma))
+    assert np.isfinite(series.displacement.values[0]).all()
+    assert (series.reason.values[1] == 1).all()

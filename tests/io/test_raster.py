@@ -141,9 +141,9 @@ def test_what_the_file_calls_missing_is_nan(tmp_path: Path, nodata: float) -> No
     assert np.isfinite(image).sum() == 19
 
 
-def test_a_given_nodata_takes_the_place_of_the_declared_one(tmp_path: Path) -> None:
+def test_a_given_nodata_counts_beside_the_declared_one(tmp_path: Path) -> None:
     path = make(tmp_path / "a.tif", np.array([[0, 7, 9]], np.int16), nodata=7, **PLACED)
-    np.testing.assert_array_equal(read_image(path, nodata=0)[0], [[np.nan, 7, 9]])
+    np.testing.assert_array_equal(read_image(path, nodata=0)[0], [[np.nan, np.nan, 9]])
     np.testing.assert_array_equal(read_image(path)[0], [[0, np.nan, 9]])
 
 

@@ -14,10 +14,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from creepmeter.errors import ConfigError, EpochError, InputError, SchemaError
 from creepmeter.inversion.invert import invert
 from creepmeter.model.epoch import as_epoch, years_since
-from creepmeter.model.schema import MOTION_MODEL, kind_of
+from creepmeter.model.schema import MOTION_MODEL, kind_of, make_pair_stack
 from creepmeter.model.terms import design_columns, parse_terms
-from creepmeter.simulate.networks import nearest_pairs, pair_stack, regular_times
-from creepmeter.velocity.fit import fit_block, fit_velocity
+from creepmeter.simulate.networks import all_pairs, nearest_pairs, pair_stack, regular_times
+from creepmeter.velocity.fit import Errors, fit_block, fit_velocity
 from creepmeter.velocity.options import VelocityOptions
 
 Floats = npt.NDArray[np.float64]
@@ -216,8 +216,8 @@ def test_blocks_give_the_same_bits(sigma: str) -> None:
     series = random_series(8, shape=(5, 7), gaps=0.05)[None]
     series[:, 11, 1:3, 2:6] = np.nan  # a date that the block has not measured at all
     spread = np.abs(random_series(9, shape=(5, 7)))[None]
-    whole = fit_block(series, TIMES, options, sigma=spread)
-    part = fit_block(series[:, :, 1:3, 2:6], TIMES, options, sigma=spread[:, :, 1:3, 2:6])
+    whole = fit_block(series, TIMES, options, Errors(spread))
+    part = fit_block(series[:, :, 1:3, 2:6], TIMES, options, Errors(spread[:, :, 1:3, 2:6]))
     for name, values in part.items():
         assert_array_equal(values, whole[name][..., 1:3, 2:6])
 
@@ -268,3 +268,27 @@ def test_all_missing_series_pass_without_a_warning() -> None:
         for sigma in ("covariance", "residual", "bootstrap"):
             motion = fit_velocity(np.full((40, 1, 2), np.nan), times=TIMES, sigma=sigma, bootstrap_count=10)
             assert np.isnan(motion.value.values).all()
+
+
+def test_a_series_cut_in_time_keeps_its_errors() -> None:
+    series = inverted(noise_m=0.4)
+    cut = series.isel(time=slice(4, None))
+    direct = fit_velocity(series, start_date=str(cut.time.values[0])[:10])
+    assert_allclose(fit_velocity(cut).sigma.sel(term="rate").values, direct.sigma.sel(term="rate").values, rtol=1e-9)
+
+
+def test_the_datum_of_a_pixel_does_not_change_the_error_of_its_rate() -> None:
+    # the same pixel, counted from the first date in one stack and from the fifth of a longer one
+    times = regular_times(10, days=60.0)
+    network = all_pairs(times)
+    sigma = np.sqrt(np.array([0.01 + 0.0002 * pair.days for pair in network.pairs]))[None, :, None, None]
+    late = np.array([pair.ref >= times[4] for pair in network.pairs])
+    values = np.random.default_rng(5).normal(size=(1, len(network.pairs), 1, 2))
+    values[:, ~late, :, 1] = np.nan
+    stack = make_pair_stack(values, list(network.pairs), sigma=sigma)
+    stack["independent_share"] = ("component", [0.01])
+    short = stack.isel(pair=np.flatnonzero(late))
+    long_series, short_series = invert(stack, norm="l2"), invert(short, norm="l2")
+    assert_allclose(long_series.sigma.values[0, 4:, 0, 1], short_series.sigma.values[0, :, 0, 1], rtol=1e-3)
+    ours, theirs = (fit_velocity(each).sigma.sel(term="rate").values[0, 0, 1] for each in (long_series, short_series))
+    assert_allclose(ours, theirs, rtol=1e-3)

@@ -9,7 +9,7 @@ from creepmeter.inversion.invert import invert_block
 from creepmeter.inversion.options import InvertOptions
 from creepmeter.kernels import cache, fit, solve
 from creepmeter.simulate.networks import all_pairs, regular_times
-from creepmeter.velocity.fit import fit_block
+from creepmeter.velocity.fit import Errors, fit_block
 from creepmeter.velocity.options import VelocityOptions
 from creepmeter.workflow import ahead
 
@@ -27,7 +27,7 @@ def test_nothing_is_left_to_compile_for_a_run() -> None:
     values = np.random.default_rng(0).normal(size=(2, 10, 4, 3)).astype(np.float32)
     found = invert_block(values, network, InvertOptions(), sigma=np.ones_like(values))
     series = found["displacement"].astype(np.float32)
-    fit_block(series, network.epochs, VelocityOptions(), sigma=series, correlation=np.stack([np.eye(5)] * 2))
+    fit_block(series, network.epochs, VelocityOptions(), Errors(series, np.stack([np.eye(5)] * 2)))
     assert _compiled() == before
 
 

@@ -21,7 +21,8 @@ from creepmeter.errors import ConfigError, CreepmeterError, ImageError, InputErr
 from creepmeter.io.lock import RunLock
 from creepmeter.io.raster import read_image, write_geotiff
 from creepmeter.io.store import open as open_product
-from creepmeter.workflow.config import read_config
+from creepmeter.workflow.config import ImagesSection, read_config
+from creepmeter.workflow.inputs import find_images
 from creepmeter.workflow.run import RunResult, run
 from creepmeter.workflow.steps import STEPS
 
@@ -275,3 +276,86 @@ def test_names_are_found_from_the_run_file_and_from_the_working_folder(
     shutil.copy(valley / "creepmeter.yaml", config)
     monkeypatch.chdir(valley)
     assert run(config, folder=tmp_path / "run", end="track").made == ("track",)
+
+
+def _with_clock(home: Path, clock: str) -> None:
+    for path in (home / "scenes").glob("20??????.tif"):
+        path.rename(path.with_name(f"T33_{path.stem}T{clock}.tif"))
+
+
+def test_masks_are_matched_by_day_where_they_give_no_time(valley: Path, tmp_path: Path) -> None:
+    home = _copy(valley, tmp_path)
+    _with_clock(home, "103421")
+    images = find_images(ImagesSection(files=("scenes/T33*.tif",), exclude=("scenes/*_cloud.tif",)), home)
+    assert [[mask.name[:8] for mask in masks] for masks in images.masks] == [
+        [str(scene.time)[:10].replace("-", "")] for scene in images.scenes
+    ]
+    pattern = ImagesSection(files=("scenes/T33*.tif",), exclude=("scenes/*_cloud.tif",), dates_pattern="T33_%Y%m%d")
+    assert find_images(pattern, home).masks == images.masks
+
+
+def test_a_mask_of_another_date_is_named(valley: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    home = _copy(valley, tmp_path)
+    (home / "scenes" / "20180801_cloud.tif").rename(home / "scenes" / "20180802_cloud.tif")
+    files = ("scenes/20*01.tif", "scenes/20*03.tif")
+    with caplog.at_level("WARNING"):
+        find_images(
+            ImagesSection(files=("scenes/20*01.tif", "scenes/20*03.tif"), exclude=("scenes/*_cloud.tif",)), home
+        )
+    assert "20180802_cloud.tif has the date of no image" in caplog.text
+    with pytest.raises(InputError, match="no mask has the date of an image"):
+        find_images(ImagesSection(files=files, exclude=("scenes/20180802*",)), home)
+
+
+def test_two_images_of_one_day_are_both_tracked(valley: Path, tmp_path: Path) -> None:
+    home = _copy(valley, tmp_path)
+    for clock, source in (("103000", "20180801"), ("110000", "20190803")):
+        shutil.copy(home / "scenes" / f"{source}.tif", home / "scenes" / f"20170801T{clock}.tif")
+    options = ["images.files=scenes/20*1T*.tif", "images.exclude=[]", "pairs.min_days=0"]
+    shutil.copy(home / "scenes" / "20200730.tif", home / "scenes" / "20200731T110000.tif")
+    run(home / "creepmeter.yaml", folder=tmp_path / "run", overrides=[*options, "images.files=scenes/20*T*.tif"])
+    valid = np.isfinite(open_product(tmp_path / "run" / "offsets.zarr")["displacement"].values).any(axis=(0, 2, 3))
+    assert len(valid) == 3
+    assert valid.all()
+
+
+def test_another_product_in_the_place_is_made_again(finished: RunResult, valley: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    journal = (folder / ".creepmeter.json").read_text()
+    run(valley / "creepmeter.yaml", folder=folder, overrides=["velocity.terms=[rate, quadratic]"], end="velocity")
+    (folder / ".creepmeter.json").write_text(journal)  # as if killed between the product and its note
+    again = run(valley / "creepmeter.yaml", folder=folder)
+    assert again.made == ("velocity",)
+    assert list(_load(folder, "velocity.zarr")["term"].values) == ["offset", "rate"]
+
+
+def test_deleted_and_former_files(finished: RunResult, valley: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    (folder / "velocity_speed.tif").unlink()
+    assert run(valley / "creepmeter.yaml", folder=folder).made == ("export",)
+    assert (folder / "velocity_speed.tif").exists()
+    run(valley / "creepmeter.yaml", folder=folder, overrides=["output.geotiff=false"])
+    assert not list(folder.glob("*.tif"))
+
+
+def test_warnings_stay_with_the_report(valley: Path, tmp_path: Path) -> None:
+    folder, options = tmp_path / "run", ["stable.moving=null"]
+    first = run(valley / "creepmeter.yaml", folder=folder, overrides=options)
+    (folder / "report.html").unlink()
+    again = run(valley / "creepmeter.yaml", folder=folder, overrides=options)
+    assert again.made == ("report",)
+    assert "not corrected by stable ground" in (folder / "report.html").read_text()
+    assert set(first.notes) <= set(again.notes)
+
+
+def test_moving_ground_does_not_make_tracking_stale(finished: RunResult, valley: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
+    changed = run(valley / "creepmeter.yaml", folder=tmp_path / "run", overrides=["stable.moving=null"], end="stable")
+    assert (changed.fresh, changed.made) == (("track",), ("stable",))
+
+
+def test_the_working_folder_does_not_matter(finished: RunResult, valley: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(valley)
+    assert run("creepmeter.yaml", folder=finished.folder).made == ()

@@ -27,6 +27,7 @@ from creepmeter.interferograms.mapfiles import (
 from creepmeter.interferograms.options import MapOptions, OffsetMapOptions, SeriesMapOptions
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.io.store import StoreWriter
+from creepmeter.kernels.datum import correlation_of
 from creepmeter.model.epoch import Epoch
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import PAIR_STACK, TIME_SERIES, check, map_dataset, pair_coords
@@ -317,11 +318,24 @@ def _series(layout: MapLayout, maps: Sequence[tuple[Epoch, Arrays]], *, relative
         attributes = {**_ATTRIBUTES[name], "long_name": _ATTRIBUTES[name]["long_name"].replace("from ref to sec", "")}
         attributes["long_name"] = attributes["long_name"].strip() + " since the reference time"
         variables[name] = (("component", "time", "y", "x"), values, attributes)
-    coords = {"component": list(layout.components), "time": times}
+    coords: dict[str, Any] = {"component": list(layout.components), "time": times}
+    if not relative and "sigma" in variables:
+        coords["time2"] = times
+        variables["date_correlation"] = _common_first(maps)
     reference = {"reference_time": str(times[0])}
     series = map_dataset(variables, coords, layout.grid, kind=TIME_SERIES, attributes=reference)
     check(series, TIME_SERIES)
     return series
+
+
+def _common_first(maps: Sequence[tuple[Epoch, Arrays]]) -> tuple[tuple[str, ...], npt.ArrayLike, dict[str, Any]]:
+    """Return the correlation of dates that all have the error of the first map in them, besides their own."""
+    sigma = np.stack([found["sigma"] for _, found in maps], axis=1).reshape(len(maps[0][1]["sigma"]), len(maps), -1)
+    variance = np.nanmedian(sigma, axis=2).astype(np.float64) ** 2
+    covariance = np.stack([np.diag(own) + own[0] for own in variance])
+    covariance[:, 0] = covariance[:, :, 0] = 0.0
+    attributes = {"units": "1", "long_name": "correlation of the errors of two dates"}
+    return ("component", "time", "time2"), np.stack([correlation_of(one) for one in covariance]), attributes
 
 
 def _stacked(maps: Sequence[tuple[Epoch, Arrays]], *, relative: bool) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:

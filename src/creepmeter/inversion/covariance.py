@@ -9,10 +9,12 @@ import numpy.typing as npt
 import xarray as xr
 from scipy.optimize import nnls
 
+from creepmeter.kernels.datum import correlation_of, spread_of
 from creepmeter.model.epoch import years_since
 from creepmeter.model.network import Network
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int16]
 
 
 def mean_pair_variance(stack: xr.Dataset, weights: str) -> Floats:
@@ -29,20 +31,31 @@ def mean_pair_variance(stack: xr.Dataset, weights: str) -> Floats:
         for component, values in enumerate(sigma):
             known = values[np.isfinite(values) & (values > 0)]
             variance[component, place] = np.median(known).astype(np.float64) ** 2 if known.size else np.nan
-    typical = np.nanmedian(variance, axis=1, keepdims=True) if np.isfinite(variance).any() else np.ones((1, 1))
-    return np.asarray(np.where(np.isfinite(variance), variance, typical), np.float64)
+    for own in variance:
+        own[~np.isfinite(own)] = np.median(own[np.isfinite(own)]) if np.isfinite(own).any() else 1.0
+    return variance
 
 
 class DateErrors(NamedTuple):
     """How the errors of dates hang together on average.
 
-    ``correlation`` (component, time, time): between the errors of two dates, relative to the first. ``scale``
-    (component, time): factor that brings the solver's sigma, which takes the errors of images as independent, to what
+    ``correlation`` (component, time, time): between the errors of two dates, relative to the first. ``sigma``
+    (component, time): their standard errors, metres. ``scale`` (component, datum, time): factor that brings the
+    solver's sigma of a pixel that counts from date `datum`, which takes the errors of images as independent, to what
     the pair variances say.
     """
 
     correlation: Floats
+    sigma: Floats
     scale: Floats
+
+    def apply(self, sigma: Floats, datum: Integers) -> Floats:
+        """Return the sigma (component, time, y, x) of pixels that count from `datum` (component, y, x)."""
+        if (self.scale == 1.0).all():
+            return sigma
+        each = zip(self.scale, datum, strict=True)
+        factor: Floats = np.stack([np.moveaxis(scale[np.maximum(first, 0)], -1, 0) for scale, first in each])
+        return sigma * factor
 
 
 def date_errors(network: Network, variance: Floats, share: Floats) -> DateErrors:
@@ -69,23 +82,37 @@ def date_errors(network: Network, variance: Floats, share: Floats) -> DateErrors
     :math:`h_i` half the mean variance of the pairs at date i.
     """
     found = [_errors(network, *each) for each in zip(variance, share, strict=True)]
-    return DateErrors(np.stack([one.correlation for one in found]), np.stack([one.scale for one in found]))
+    return DateErrors(*(np.stack(each) for each in zip(*found, strict=True)))
 
 
 def _errors(network: Network, variance: Floats, share: float) -> DateErrors:
     incidence = network.incidence()
     own = np.zeros((len(network.epochs), len(network.epochs)))
     own[1:, 1:] = np.linalg.pinv(incidence[:, 1:].T @ (incidence[:, 1:] / variance[:, None]), hermitian=True)
-    touches = np.abs(incidence)
-    half = 0.5 * (touches.T @ variance) / touches.sum(axis=0)
+    half = _half_variance(network, variance, 0)
     covariance = share * own + (1 - share) * _from_variogram(_variogram(network, variance, half))
-    spread = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
-    assumed = share * np.diagonal(own) + (1 - share) * np.where(np.arange(len(half)) > 0, half + half[0], 0.0)
-    unit = np.where(spread > 0, spread, 1.0)
-    correlation = covariance / np.outer(unit, unit)
-    np.fill_diagonal(correlation, 1.0)
-    scale = np.divide(spread, np.sqrt(assumed), out=np.ones_like(spread), where=(assumed > 0) & (spread > 0))
-    return DateErrors(correlation, scale if share < 1 else np.ones_like(scale))
+    scale = np.ones_like(covariance)
+    for datum in range(len(half)) if share < 1 else ():
+        half = _half_variance(network, variance, datum)
+        true, alone = _variance_from(covariance, datum), _variance_from(own, datum)
+        solver = share * alone + (1 - share) * (half + half[datum])
+        np.sqrt(true / np.where(solver > 0, solver, 1.0), out=scale[datum], where=(solver > 0) & (true > 0))
+    return DateErrors(correlation_of(covariance), spread_of(covariance), scale)
+
+
+def _half_variance(network: Network, variance: Floats, datum: int) -> Floats:
+    """Return half the mean variance of the pairs at each date, (n,), of a pixel without pairs before date `datum`."""
+    later = network.ref_index >= datum
+    ends = np.concatenate([network.ref_index[later], network.sec_index[later]])
+    count = np.bincount(ends, minlength=len(network.epochs))
+    total = np.bincount(ends, np.tile(variance[later], 2), minlength=len(network.epochs))
+    return np.asarray(0.5 * total / np.maximum(count, 1), np.float64)
+
+
+def _variance_from(covariance: Floats, datum: int) -> Floats:
+    """Return the variance of the errors of all dates relative to date `datum`, (n,)."""
+    diagonal = np.diagonal(covariance)
+    return np.asarray(np.maximum(diagonal - 2 * covariance[:, datum] + covariance[datum, datum], 0.0), np.float64)
 
 
 def _variogram(network: Network, variance: Floats, half: Floats) -> Floats:

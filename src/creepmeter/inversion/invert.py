@@ -132,7 +132,7 @@ def invert(
         share=independent_share_of(stack),
         cycle_m=cycle_of(stack),
     )
-    found["sigma"] *= errors.scale[:, :, None, None]
+    found["sigma"] = errors.apply(found["sigma"], found["datum"])
     return series.assign({name: (series[name].dims, found[name], series[name].attrs) for name in found})
 
 
@@ -192,6 +192,8 @@ def template_series(stack: xr.Dataset, network: Network, options: InvertOptions,
         errors.correlation,
         {"units": "1", "long_name": "correlation of the errors of two dates, for average weights"},
     )
+    typical = {"units": "m", "long_name": "typical standard error of a date relative to the first, at coordinate time2"}
+    variables["date_sigma"] = (("component", "time2"), errors.sigma, typical)
     coords = {"component": stack["component"].values, "time": network.epochs, "time2": network.epochs}
     attributes = {"reference_time": str(network.epochs[0])[:19], "norm": options.norm, "weights": options.weights}
     attributes |= {name: stack.attrs[name] for name in ("chip_px", "step_px", "cycle_m") if name in stack.attrs}

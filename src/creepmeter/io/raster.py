@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from scipy import ndimage
@@ -90,7 +90,7 @@ def read_image(
         lossy = header.driver == "JPEG"
         wanted = _bands_wanted(path, source, band)
         values = source.read(wanted)
-        missing = ~_valid(source, wanted, nodata)
+        missing = ~_valid(source, wanted)
         if is_south_up(source):
             values, missing = values[:, ::-1], missing[::-1]
     framed = _all_missing(values, nodata, missing_below, tolerance=JPEG_TOLERANCE if lossy else 0)
@@ -119,11 +119,8 @@ def _bands_wanted(path: str | Path, source: DatasetReader, band: int | None) -> 
     return [band]
 
 
-def _valid(source: DatasetReader, wanted: Sequence[int], nodata: float | None = None) -> npt.NDArray[np.bool_]:
-    """Tell where every wanted band counts by the file: its no-data value (unless `nodata` is given), mask, alpha."""
-    flags = [source.mask_flag_enums[band - 1] for band in wanted]
-    if nodata is not None and all(MaskFlags.nodata in flag for flag in flags):
-        return np.ones((source.height, source.width), bool)
+def _valid(source: DatasetReader, wanted: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Tell where every wanted band counts by the file: its no-data value, mask, alpha."""
     return np.asarray((source.read_masks(list(wanted)) > 0).all(axis=0))
 
 

@@ -132,20 +132,20 @@ def _judge(start: int, layout: Layout, rule: Rule, work: Work, out: Solution) ->
 
 
 @jit
-def _posterior_variance(rule: Rule, work: Work, q: int, freedom: int) -> float:
+def _posterior_variance(rule: Rule, work: Work, q: int, freedom: int, squares: bool) -> float:
     # of a pair of prior weight 1, from the residuals
     if freedom <= 0:
         return np.nan
     total = 0.0
     for k in range(work.weight.shape[0]):
         total += work.weight[k, q] * work.residual[k, q] * work.residual[k, q]
-    return total / (freedom * (1.0 if rule.norm == L2 else GAUSSIAN_LOSS)) / rule.share
+    return total / (freedom * (1.0 if squares else GAUSSIAN_LOSS)) / rule.share
 
 
 @jit
-def _spread_posterior(rule: Rule, work: Work, q: int, freedom: int) -> float:
+def _spread_posterior(rule: Rule, work: Work, q: int, freedom: int, squares: bool) -> float:
     # the variances of the pairs, from the residuals
-    unit = _posterior_variance(rule, work, q, freedom)
+    unit = _posterior_variance(rule, work, q, freedom, squares)
     for k in range(work.prior.shape[0]):
         work.variance[k, q] = unit / work.prior[k, q] if work.prior[k, q] > 0.0 else 0.0
     return unit
@@ -179,7 +179,7 @@ def _find_variance(layout: Layout, rule: Rule, work: Work, sigma_known: bool) ->
             for q in range(work.step.shape[1]):
                 work.step[j, q] = work.z[j, 0, q]
     for q in range(work.ground.size):
-        unit = 1.0 if sigma_known else _spread_posterior(rule, work, q, work.freedom[q])
+        unit = 1.0 if sigma_known else _spread_posterior(rule, work, q, work.freedom[q], rule.norm == L2)
         unit *= L1_INFLATION if rule.norm == L1 else 1.0
         for j in range(work.step.shape[0]):
             work.step[j, q] *= unit
@@ -198,7 +198,7 @@ def _solve_bridged(layout: Layout, rule: Rule, work: Work, q: int, sigma_known: 
             work.x[j, q] += (operator[layout.order[j], k] - operator[ground, k]) * work.obs[k, q]
     find_residuals(layout, work)
     if not sigma_known:
-        _spread_posterior(rule, work, q, work.used[q] - rank)
+        _spread_posterior(rule, work, q, work.used[q] - rank, True)
     for j in range(work.x.shape[0]):
         work.step[j, q] = 0.0
         for k in range(work.obs.shape[0]):

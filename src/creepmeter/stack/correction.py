@@ -192,7 +192,8 @@ def complete_corrections(
         named = ", ".join(short[:_NAMED]) + (", ..." if len(short) > _NAMED else "")
         logger.warning(
             "%d of %d pairs have fewer than %d valid stable pixels and are not corrected by their own (%s); "
-            "a shift common to a whole image stays in them, and sigma does not count it",
+            "a shift common to a whole image stays in them, and sigma does not count it (per_date: true takes "
+            "it from the other pairs)",
             *(len(short), len(pairs), options.min_stable, named),
         )
     completed = list(corrections)
@@ -305,9 +306,16 @@ def _from_dates(
     total = np.stack([one.coefficients for one in corrections], axis=1) + before
     spread = np.sqrt(np.stack([np.diagonal(one.covariance, axis1=1, axis2=2) for one in corrections], axis=1))
     total = np.where(measured[:, None], total, np.nan)
+    scale = np.median([one.sigma_scale for one in corrections if one.measured], axis=0)
     before = np.broadcast_to(before, total.shape)
     completed = [
-        replace(one, coefficients=one.coefficients.copy(), covariance=one.covariance.copy()) for one in corrections
+        replace(
+            one,
+            coefficients=one.coefficients.copy(),
+            covariance=one.covariance.copy(),
+            sigma_scale=one.sigma_scale.copy(),
+        )
+        for one in corrections
     ]
     for term in range(3 if model == "plane" else 1):
         known = spread[..., term] > 0
@@ -316,6 +324,7 @@ def _from_dates(
             ref, sec = int(network.ref_index[index]), int(network.sec_index[index])
             shift, error = dates.between(ref, sec)
             found = np.isfinite(shift)
+            completed[index].sigma_scale[found] = scale[found]
             completed[index].coefficients[found, term] = (shift - before[:, index, term])[found]
             completed[index].covariance[found, term, term] = np.nan_to_num(error[found]) ** 2
     return completed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.errors import ConfigError, EpochError, SchemaError
+from creepmeter.kernels.datum import correlation_of, relative_to
 from creepmeter.kernels.fit import Fit, fit_series
 from creepmeter.model.epoch import EpochLike, Epochs, as_epoch, as_epochs
 from creepmeter.model.grid import grid_of, pixel_grid
@@ -80,11 +81,10 @@ def fit_velocity(
     dataset = _as_series(series, times)
     options = with_known_errors(options, dataset)
     motion = template_motion(dataset, options)
-    correlation = dataset["date_correlation"].values if "date_correlation" in dataset else None
+    correlation, typical = date_errors_of(dataset)
     sigma = dataset["sigma"].values if "sigma" in dataset else None
-    found = fit_block(
-        dataset["displacement"].values, dataset["time"].values, options, sigma=sigma, correlation=correlation
-    )
+    errors = Errors(sigma, correlation, typical, _datum_of(dataset))
+    found = fit_block(dataset["displacement"].values, dataset["time"].values, options, errors)
     return motion.assign({name: (motion[name].dims, values, motion[name].attrs) for name, values in found.items()})
 
 
@@ -107,6 +107,48 @@ def _as_series(series: xr.Dataset | npt.ArrayLike, times: Sequence[EpochLike] | 
         "displacement": (dims, values[None], {"units": "m"})
     }
     return map_dataset(variables, coords, pixel_grid((values.shape[1], values.shape[2])), kind=TIME_SERIES)
+
+
+class Errors(NamedTuple):
+    """What is known of the errors of a series; None = not known.
+
+    ``sigma`` (component, time, y, x) metres; ``correlation`` (component, time, time) between dates, and ``typical``
+    (component, time) standard error of dates, both relative to the first date; ``datum`` (component, y, x): the date
+    each pixel counts from.
+    """
+
+    sigma: Values | None = None
+    correlation: Floats | None = None
+    typical: Floats | None = None
+    datum: Values | None = None
+
+
+def date_errors_of(series: xr.Dataset) -> tuple[Floats | None, Floats | None]:
+    """Return correlation (component, time, time) and typical sigma (component, time) of the dates a series has.
+
+    Raises
+    ------
+    SchemaError
+        The correlation is not that of these dates.
+    """
+    if "date_correlation" not in series:
+        return None, None
+    try:
+        here = series.sel(time2=series["time"].values)  # a series cut in time keeps all dates along time2
+    except KeyError as problem:
+        message = "date_correlation lacks a date of the series: cut both along time, or drop it"
+        raise SchemaError(message) from problem
+    typical = here["date_sigma"].values if "date_sigma" in here else None
+    return here["date_correlation"].values, typical
+
+
+def _datum_of(series: xr.Dataset) -> Values | None:
+    """Return the datum as index into the dates the series has; -1 where that date was cut away."""
+    if "datum" not in series or "time2" not in series.coords:
+        return None
+    place = {time: k for k, time in enumerate(series["time"].values)}
+    index = np.array([*(place.get(time, -1) for time in series["time2"].values), -1])
+    return np.asarray(index[series["datum"].values])
 
 
 def with_known_errors(options: VelocityOptions, series: xr.Dataset) -> VelocityOptions:
@@ -167,12 +209,7 @@ def dates_used(times: Epochs, options: VelocityOptions) -> npt.NDArray[np.bool_]
 
 
 def fit_block(
-    displacement: Values,
-    times: Epochs,
-    options: VelocityOptions,
-    *,
-    sigma: Values | None = None,
-    correlation: Floats | None = None,
+    displacement: Values, times: Epochs, options: VelocityOptions, errors: Errors | None = None
 ) -> dict[str, Values]:
     """Fit arrays; the same for a whole series and for a block of it.
 
@@ -184,10 +221,8 @@ def fit_block(
         Dates.
     options : VelocityOptions
         How.
-    sigma : array, (component, time, y, x), optional
-        Metres.
-    correlation : array, (component, time, time), optional
-        Between the errors of two dates.
+    errors : Errors, optional
+        What is known of the errors.
 
     Returns
     -------
@@ -201,19 +236,29 @@ def fit_block(
     flat[:, ~used] = np.nan
     out: dict[str, list[Values]] = {"value": [], "sigma": [], "residual_rms": []}
     for component in range(components):
-        spread = None if sigma is None else sigma[component].reshape(dates, -1).astype(np.float64)
-        fit = fit_series(
-            flat[component],
-            design,
-            sigma=spread,
-            correlation=None if correlation is None else correlation[component],
-        )
+        fit = _fit_component(flat[component], design, errors or Errors(), component)
         out["value"].append(fit.value)
         out["sigma"].append(_SIGMA[options.sigma](fit, flat[component], design, options, used))
         out["residual_rms"].append(np.sqrt(fit.misfit / (fit.freedom + design.shape[1])))
     return {
         name: np.stack(values).reshape(components, *values[0].shape[:-1], rows, columns) for name, values in out.items()
     }
+
+
+def _fit_component(values: Floats, design: Floats, errors: Errors, component: int) -> Fit:
+    """Fit one component; pixels that count from a later date have the correlation that is seen from there."""
+    sigma = None if errors.sigma is None else errors.sigma[component].reshape(len(values), -1).astype(np.float64)
+    correlation = None if errors.correlation is None else errors.correlation[component]
+    fit = fit_series(values, design, sigma=sigma, correlation=correlation)
+    if sigma is None or correlation is None or errors.typical is None or errors.datum is None:
+        return fit
+    typical, datum = errors.typical[component], errors.datum[component].ravel()
+    covariance = correlation * np.outer(typical, typical)
+    for first in np.unique(datum[datum > 0]):
+        here = np.flatnonzero(datum == first)
+        seen = correlation_of(relative_to(covariance, int(first)))
+        fit.variance[:, here] = fit_series(values[:, here], design, sigma=sigma[:, here], correlation=seen).variance
+    return fit
 
 
 def _from_covariance(

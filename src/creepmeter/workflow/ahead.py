@@ -14,7 +14,7 @@ from creepmeter.inversion.options import InvertOptions
 from creepmeter.kernels.cache import is_compiled
 from creepmeter.kernels.threads import thread_count
 from creepmeter.model.network import Network
-from creepmeter.velocity.fit import fit_block
+from creepmeter.velocity.fit import Errors, fit_block
 from creepmeter.velocity.options import VelocityOptions
 
 _PATIENCE_S = 300.0  # longer than any compilation; after it this process compiles by itself
@@ -28,7 +28,7 @@ def compile_solver() -> None:
     displacement = np.ones((1, 3, 2, 2), np.float32)
     found = invert_block(displacement, network, InvertOptions(), sigma=displacement)
     series, spread = (found[name].astype(np.float32) for name in ("displacement", "sigma"))
-    fit_block(series, days, VelocityOptions(), sigma=spread, correlation=np.eye(3)[None])
+    fit_block(series, days, VelocityOptions(), Errors(spread, np.eye(3)[None]))
 
 
 @contextmanager

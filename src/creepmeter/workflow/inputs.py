@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -67,7 +68,15 @@ class Images:
     def digests(self) -> dict[str, str]:
         """Return the digest of every image and mask by path."""
         files = [Path(scene.source) for scene in self.scenes] + [mask for masks in self.masks for mask in masks]
-        return {str(file): digest_file(file) for file in dict.fromkeys(files)}
+        return {str(file): digest_with_sidecars(file) for file in dict.fromkeys(files)}
+
+    def contents(self) -> list[list[str]]:
+        """Return time, digest of the image and digests of its masks, per scene: what a result depends on."""
+        found = self.digests()
+        return [
+            [str(scene.time), found[scene.source], *(found[str(mask)] for mask in masks)]
+            for scene, masks in zip(self.scenes, self.masks, strict=True)
+        ]
 
 
 def find_images(options: ImagesSection, base: Path, masks_of_run: Iterable[Path] = ()) -> Images:
@@ -100,8 +109,15 @@ def find_images(options: ImagesSection, base: Path, masks_of_run: Iterable[Path]
     _require_dates(scenes)
     grid, left_out, kept = _common_grid(scenes, options)
     _require_dates(kept)
-    per_scene = tuple(_masks_of(scene, masks, options.dates_pattern) for scene in kept)
+    per_scene = _masks_by_scene(kept, masks, options.dates_pattern)
     return Images(tuple(kept), grid, options, per_scene, tuple(left_out))
+
+
+def digest_with_sidecars(path: Path) -> str:
+    """Return the digest of a file; of a shapefile, with the files beside it that hold its system and attributes."""
+    if path.suffix.lower() != ".shp":
+        return digest_file(path)
+    return digest_text(*(digest_file(part) for part in sorted(path.parent.glob(f"{path.stem}.*"))))
 
 
 def find_files(patterns: Iterable[str], base: Path, option: str) -> list[Path]:
@@ -181,16 +197,37 @@ def _common_grid(scenes: Sequence[Scene], options: ImagesSection) -> tuple[Grid,
     return grid, left_out, kept
 
 
-def _masks_of(scene: Scene, masks: Sequence[Path], pattern: str | None) -> tuple[Path, ...]:
-    """Return the masks of a scene: those of its date, and those without a date, which hold for all."""
-    chosen = []
+def _masks_by_scene(
+    scenes: Sequence[Scene], masks: Sequence[Path], pattern: str | None
+) -> tuple[tuple[Path, ...], ...]:
+    """Return the masks of each scene: those of its date, and those without a date, which hold for all."""
+    chosen: list[list[Path]] = [[] for _ in scenes]
     for mask in masks:
-        try:
-            if _date_of(mask, pattern) == scene.time:
-                chosen.append(mask)
-        except EpochError:
-            chosen.append(mask)
-    return tuple(chosen)
+        date = _date_of_mask(mask, pattern)
+        places = [k for k, scene in enumerate(scenes) if date is None or _same_date(date, scene.time)]
+        for place in places:
+            chosen[place].append(mask)
+        if not places:
+            logger.warning("images.exclude: %s has the date of no image and is not used", mask)
+    if masks and not any(chosen):
+        message = f"images.exclude: no mask has the date of an image (such as {masks[0].name}): check the names"
+        raise InputError(message)
+    return tuple(tuple(each) for each in chosen)
+
+
+def _date_of_mask(mask: Path, pattern: str | None) -> Epoch | None:
+    if pattern is not None:
+        with suppress(EpochError):
+            return epoch_from_pattern(mask.name, pattern)
+    found = epochs_in_name(mask.name)
+    return found[0] if found else None
+
+
+def _same_date(mask: Epoch, scene: Epoch) -> bool:
+    """Compare a mask's date with an image's: by the day where either name gives no time of day."""
+    days = [date.astype("datetime64[D]") for date in (mask, scene)]
+    whole = any(date == day for date, day in zip((mask, scene), days, strict=True))
+    return bool(days[0] == days[1] if whole else mask == scene)
 
 
 def check_images(images: Images, notebook: Path, progress: Progress) -> Images:

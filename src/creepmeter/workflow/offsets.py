@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _COMPONENTS = ("east", "north")
 _SHARE_FOR_IMAGES = 0.5  # of the memory; the rest is for one pair's surfaces and outputs
 
 
-def track(run: Setting, key: str) -> None:
+def track(run: Setting, key: str) -> Sequence[str]:
     """Measure every pair and write the offsets; a pair that is on disk is not measured again."""
     options = run.config.track
     pairs = run.network.pairs
@@ -34,14 +35,15 @@ def track(run: Setting, key: str) -> None:
     library = ImageLibrary(run.images, options, run.config.compute.memory_gb * _SHARE_FOR_IMAGES)
     run.progress.start("track", len(pairs))
     for number, pair in enumerate(pairs):
-        if not writer.done(str(pair)):
+        if not writer.done(str(number)):  # the number: two images of one day give pairs of one name
             ref, sec = (library.get(run.images.index_of(time)) for time in (pair.ref, pair.sec))
             arrays = field_to_pair(match(ref, sec, options, run.within), run.images.grid)
             variables = {name: values[..., None, :, :] for name, values in arrays.items()}
-            writer.put(str(pair), {"pair": slice(number, number + 1)}, variables)
+            writer.put(str(number), {"pair": slice(number, number + 1)}, variables)
         run.progress.advance(1)
     run.progress.finish()
     writer.finish(provenance(options.model_dump(mode="json"), run.digests))
+    return [OFFSETS]
 
 
 def _template(run: Setting, key: str) -> xr.Dataset:
@@ -61,13 +63,14 @@ def _template(run: Setting, key: str) -> xr.Dataset:
     return map_dataset(variables, coords, run.chips, kind=PAIR_STACK, attributes=attributes)
 
 
-def stable(run: Setting, key: str) -> None:
+def stable(run: Setting, key: str) -> Sequence[str]:
     """Correct every pair by its stable ground."""
     ground = run.stable
     if ground is None:
         run.notes.append("No moving ground was given (stable.moving): pairs are not corrected by stable ground.")
         ground = np.zeros(run.chips.shape, bool)
     stable_store(run.folder / OFFSETS, run.folder / STACK, ground, run.config.stable, progress=run.progress, key=key)
+    return [STACK]
 
 
 def stable_store(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,14 @@ _BACKGROUND_PX = 1600  # a picture needs no more
 _ENOUGH = 0.99  # share seen that ends the search for a better image
 
 
-def export(run: Setting, _key: str) -> None:
+def export(run: Setting, _key: str) -> Sequence[str]:
     """Write velocity as GeoTIFF."""
-    if run.config.output.geotiff:
-        save_geotiff(run.product(MOTION), run.folder)
+    if not run.config.output.geotiff:
+        return []
+    return [path.name for path in save_geotiff(run.product(MOTION), run.folder)]
 
 
-def report(run: Setting, _key: str) -> None:
+def report(run: Setting, _key: str) -> Sequence[str]:
     """Write the report page."""
     image, grid = _background(run)
     context = ReportContext(
@@ -46,6 +48,7 @@ def report(run: Setting, _key: str) -> None:
         notes=[*run.notes, *(f"Left out: {text}" for text in run.images.left_out)],
     )
     write_report(run.folder / REPORT, context)
+    return [REPORT]
 
 
 def _outlines(run: Setting) -> list[Any]:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import StoreError
 from creepmeter.io.lock import RunLock
-from creepmeter.io.swap import write_text
+from creepmeter.io.swap import remove, write_text
 from creepmeter.kernels.threads import limit_threads
 from creepmeter.pairs.select import describe_network, select_pairs
 from creepmeter.workflow.ahead import compiling_ahead
@@ -119,42 +120,73 @@ def _do(
     fresh: list[str] = []
     _require_earlier(setting, steps[0], current)
     for step in steps:
+        before = _entry(setting.folder, step.name)
         if not force and _is_fresh(setting, step, current[step.name]):
+            setting.notes.extend(text for text in before.notes if text not in setting.notes)
             fresh.append(step.name)
             continue
         logger.info("step %s", step.name)
         if step.solves:
             solver_ready()
-        step.make(setting, current[step.name])
-        _note_done(setting.folder, step.name, current[step.name])
+        known = len(setting.notes)
+        files = step.make(setting, current[step.name])
+        for name in set(before.files) - set(files):
+            remove(setting.folder / name)
+        _note_done(setting.folder, step.name, _Entry(current[step.name], tuple(files), tuple(setting.notes[known:])))
         made.append(step.name)
     return made, fresh
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What the journal says of a step: its key, the files it made, and what it had to say."""
+
+    key: str = ""
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 def _is_fresh(setting: Setting, step: Step, key: str) -> bool:
-    if _done(setting.folder).get(step.name) != key:
+    entry = _entry(setting.folder, step.name)
+    if entry.key != key or not all((setting.folder / name).exists() for name in entry.files):
         return False
-    return not step.product or (setting.folder / step.product).exists()
+    return not step.product or _key_of(setting.folder / step.product) == key
+
+
+def _key_of(store: Path) -> str | None:
+    """Return what a store says it depends on; the journal may be of another one that lay in its place."""
+    try:
+        attributes = json.loads((store / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return str(attributes.get("key"))
 
 
 def _require_earlier(setting: Setting, first: Step, current: Mapping[str, str]) -> None:
     for step in STEPS[: STEPS.index(first)]:
         if not _is_fresh(setting, step, current[step.name]):
-            state = "is stale" if step.product and (setting.folder / step.product).exists() else "was not done yet"
+            state = "is stale" if _entry(setting.folder, step.name).key else "was not done yet"
             message = f"step {step.name} {state} in {setting.folder}, and {first.name} needs it: start from {step.name}"
             raise StoreError(message)
+        setting.notes.extend(_entry(setting.folder, step.name).notes)
 
 
-def _done(folder: Path) -> dict[str, str]:
+def _entry(folder: Path, name: str) -> _Entry:
+    found = _journal(folder).get(name, {})
+    return _Entry(str(found.get("key", "")), tuple(found.get("files", ())), tuple(found.get("notes", ())))
+
+
+def _journal(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         known = json.loads((folder / _JOURNAL).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {str(name): str(key) for name, key in known.items()} if isinstance(known, dict) else {}
+    return {name: each for name, each in known.items() if isinstance(each, dict)} if isinstance(known, dict) else {}
 
 
-def _note_done(folder: Path, name: str, key: str) -> None:
-    write_text(folder / _JOURNAL, json.dumps({**_done(folder), name: key}, indent=1, sort_keys=True))
+def _note_done(folder: Path, name: str, entry: _Entry) -> None:
+    written = {"key": entry.key, "files": list(entry.files), "notes": list(entry.notes)}
+    write_text(folder / _JOURNAL, json.dumps({**_journal(folder), name: written}, indent=1, sort_keys=True))
 
 
 class _Notes(logging.Handler):

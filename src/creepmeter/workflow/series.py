@@ -24,7 +24,7 @@ from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.io.store import StoreWriter
 from creepmeter.io.store import open as open_product
 from creepmeter.model.schema import PAIR_STACK, TIME_SERIES, check
-from creepmeter.velocity.fit import fit_block, template_motion, with_known_errors
+from creepmeter.velocity.fit import Errors, date_errors_of, fit_block, template_motion, with_known_errors
 from creepmeter.velocity.options import VelocityOptions
 
 Values = npt.NDArray[Any]
@@ -75,11 +75,11 @@ def invert_store(
             share=share,
             cycle_m=cycle,
         )
-        found["sigma"] *= errors.scale[:, :, None, None]
+        found["sigma"] = errors.apply(found["sigma"], found["datum"])
         return found
 
     writer = StoreWriter.create_or_resume(target, template, {}, key)
-    _put_tables(writer, template, ("date_correlation",))
+    _put_tables(writer, template, ("date_correlation", "date_sigma"))
     _fill(writer, stack, work, per_pixel, memory_gb, progress, name="invert")
     return writer.finish(provenance(options.model_dump(mode="json"), {source.name: digest_file(source)}))
 
@@ -100,13 +100,14 @@ def velocity_store(
     options = with_known_errors(options, series)
     template = template_motion(series, options).assign_attrs(key=key)
     per_pixel = _COPIES * _NUMBER * series.sizes["component"] * (2 * series.sizes["time"] + 2 * template.sizes["term"])
-    correlation = series["date_correlation"].values if "date_correlation" in series else None
+    correlation, typical = date_errors_of(series)
 
     def work(block: Block) -> dict[str, Values]:
         here = series.isel(block.region)
         sigma = here["sigma"].values if "sigma" in here else None
         values, times = here["displacement"].values, series["time"].values
-        return fit_block(values, times, options, sigma=sigma, correlation=correlation)
+        errors = Errors(sigma, correlation, typical, here["datum"].values if "datum" in here else None)
+        return fit_block(values, times, options, errors)
 
     writer = StoreWriter.create_or_resume(target, template, {}, key)
     _fill(writer, series, work, per_pixel, memory_gb, progress, name="velocity")

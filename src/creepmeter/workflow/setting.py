@@ -17,7 +17,7 @@ from creepmeter.errors import ConfigError
 from creepmeter.io.provenance import digest_file
 from creepmeter.io.store import open as open_product
 from creepmeter.io.vector import burn_mask
-from creepmeter.model.grid import Grid, chip_grid
+from creepmeter.model.grid import Grid, chip_grid, metres_per_pixel
 from creepmeter.model.network import Network
 from creepmeter.stack.stable import stable_mask
 from creepmeter.tracking.match import chip_shape
@@ -90,8 +90,8 @@ class Setting:
             return self._on_chips(section.stable, "stable.stable")
         if section.moving is None:
             return None
-        affine = self.chips.affine
-        cell = (abs(affine.e), abs(affine.a))
+        size = metres_per_pixel(self.chips)
+        cell = (abs(float(size[1, 1])), abs(float(size[0, 0])))
         return stable_mask(self._on_chips(section.moving, "stable.moving"), buffer_m=section.buffer_m, cell_m=cell)
 
     def _on_chips(self, name: str, option: str) -> Bools:

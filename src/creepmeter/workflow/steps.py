@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from creepmeter.errors import ConfigError
-from creepmeter.io.provenance import digest_text
+from creepmeter.io.provenance import digest_arrays, digest_text
 from creepmeter.model.options import Options
 from creepmeter.workflow import offsets, result, series
 from creepmeter.workflow.setting import Setting
@@ -21,11 +21,11 @@ class Step:
     name : str
         As in ``--dostep``.
     product : str
-        File in the run folder that it makes; empty = several files.
+        Store in the run folder that it makes; empty = plain files.
     options : callable
         Setting -> what its result depends on besides the step before, as plain values.
     make : callable
-        (Setting, key) -> None; does it.
+        (Setting, key) -> names of the files made, in the run folder.
     solves : bool
         Whether it needs the kernels of the solver.
     """
@@ -33,7 +33,7 @@ class Step:
     name: str
     product: str
     options: Callable[[Setting], object]
-    make: Callable[[Setting, str], None]
+    make: Callable[[Setting, str], Sequence[str]]
     solves: bool = False
 
 
@@ -42,19 +42,19 @@ def _plain(options: Options, *without: str) -> dict[str, object]:
 
 
 def _track_options(run: Setting) -> object:
-    files = sorted(run.digests.items())
-    images = _plain(run.config.images, "files", "exclude", "bad_images")
+    images = _plain(run.config.images, "files", "exclude", "bad_images", "dates_pattern")
     grid = [list(run.images.grid.shape), list(run.images.grid.affine[:6]), str(run.images.grid.crs)]
-    masks = [[str(mask) for mask in masks] for masks in run.images.masks]
-    where = run.config.track.within
-    return [files, images, grid, masks, [str(pair) for pair in run.network.pairs], _plain(run.config.track), where]
+    pairs = [[str(pair.ref), str(pair.sec)] for pair in run.network.pairs]
+    where = None if run.within is None else digest_arrays(run.within)
+    return [run.images.contents(), images, grid, pairs, _plain(run.config.track, "within"), where]
 
 
 def _stable_options(run: Setting) -> object:
-    return [_plain(run.config.stable), sorted(run.digests.items())]
+    ground = None if run.stable is None else digest_arrays(run.stable)
+    return [_plain(run.config.stable, "moving", "stable"), ground]
 
 
-def _invert(run: Setting, key: str) -> None:
+def _invert(run: Setting, key: str) -> Sequence[str]:
     series.invert_store(
         run.folder / offsets.STACK,
         run.folder / result.SERIES,
@@ -63,9 +63,10 @@ def _invert(run: Setting, key: str) -> None:
         progress=run.progress,
         key=key,
     )
+    return [result.SERIES]
 
 
-def _velocity(run: Setting, key: str) -> None:
+def _velocity(run: Setting, key: str) -> Sequence[str]:
     series.velocity_store(
         run.folder / result.SERIES,
         run.folder / result.MOTION,
@@ -74,6 +75,7 @@ def _velocity(run: Setting, key: str) -> None:
         progress=run.progress,
         key=key,
     )
+    return [result.MOTION]
 
 
 STEPS: tuple[Step, ...] = (
@@ -82,7 +84,7 @@ STEPS: tuple[Step, ...] = (
     Step("invert", result.SERIES, lambda run: _plain(run.config.invert), _invert, solves=True),
     Step("velocity", result.MOTION, lambda run: _plain(run.config.velocity), _velocity, solves=True),
     Step("export", "", lambda run: _plain(run.config.output), result.export),
-    Step("report", result.REPORT, lambda run: [_plain(run.config.output), run.images.left_out], result.report),
+    Step("report", "", lambda run: [_plain(run.config.output), run.images.left_out], result.report),
 )
 
 
