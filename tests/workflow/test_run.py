@@ -299,9 +299,7 @@ def test_a_mask_of_another_date_is_named(valley: Path, tmp_path: Path, caplog: p
     (home / "scenes" / "20180801_cloud.tif").rename(home / "scenes" / "20180802_cloud.tif")
     files = ("scenes/20*01.tif", "scenes/20*03.tif")
     with caplog.at_level("WARNING"):
-        find_images(
-            ImagesSection(files=("scenes/20*01.tif", "scenes/20*03.tif"), exclude=("scenes/*_cloud.tif",)), home
-        )
+        find_images(ImagesSection(files=files, exclude=("scenes/*_cloud.tif",)), home)
     assert "20180802_cloud.tif has the date of no image" in caplog.text
     with pytest.raises(InputError, match="no mask has the date of an image"):
         find_images(ImagesSection(files=files, exclude=("scenes/20180802*",)), home)
