@@ -214,20 +214,12 @@ def _residual_scale(work: Work, q: int, expected: float) -> float:
 
 
 @jit
-def _trust_huber(work: Work) -> None:
+def _trust_within(work: Work, factor: float) -> None:
+    # residuals beyond `factor` scales are trusted in inverse proportion to their size
     for k in range(work.trust.shape[0]):
         for q in range(work.trust.shape[1]):
-            limit = max(HUBER_K * work.scale[q], _TINY)
+            limit = max(factor * work.scale[q], _TINY)
             trust = limit / max(abs(work.residual[k, q]) * work.root[k, q], limit)
-            work.trust[k, q] = trust if work.active[q] else work.trust[k, q]
-
-
-@jit
-def _trust_l1(work: Work) -> None:
-    for k in range(work.trust.shape[0]):
-        for q in range(work.trust.shape[1]):
-            floor = max(_L1_FLOOR * work.scale[q], _TINY)
-            trust = floor / max(abs(work.residual[k, q]) * work.root[k, q], floor)
             work.trust[k, q] = trust if work.active[q] else work.trust[k, q]
 
 
@@ -246,9 +238,9 @@ def _weigh_steps(work: Work) -> None:
 def _iterate(layout: Layout, work: Work, norm: int) -> None:
     # one reweighting; ``change`` becomes the largest change of a date's displacement, metres
     if norm == HUBER:
-        _trust_huber(work)
+        _trust_within(work, HUBER_K)
     else:
-        _trust_l1(work)
+        _trust_within(work, _L1_FLOOR)
     _weigh_steps(work)
     assemble(work.c, work.weight, layout, work.ground)
     factor(work.c, work.reciprocal, layout.reach)
@@ -347,5 +339,5 @@ def solve_norm(layout: Layout, work: Work, norm: int, expected: float, limits: F
             return
     if norm == L1:
         _activate(work, 1.0)
-        _trust_huber(work)
+        _trust_within(work, HUBER_K)
         _weigh(layout, work)

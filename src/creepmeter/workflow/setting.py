@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -107,10 +107,6 @@ class Setting:
     def product(self, name: str) -> xr.Dataset:
         """Open a product of this run lazily."""
         return open_product(self.folder / name)
-
-    def inputs(self, *names: str) -> dict[str, Any]:
-        """Return digests of products of this run, for provenance."""
-        return {name: digest_file(self.folder / name) for name in names}
 
 
 def require_chips(config: RunConfig, grid: Grid) -> None:
