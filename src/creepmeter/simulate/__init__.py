@@ -8,6 +8,8 @@ from creepmeter.simulate.images import PairImages, pair_images, rigid_pair
 from creepmeter.simulate.motion import MotionField, Slide
 from creepmeter.simulate.networks import all_pairs, nearest_pairs, pair_stack, random_network, regular_times
 from creepmeter.simulate.options import SceneOptions, StackOptions
+from creepmeter.simulate.radar import RadarScene, RadarStack, RadarTruth, simulate_radar
+from creepmeter.simulate.radar_options import RadarOptions
 from creepmeter.simulate.scenes import SimulatedScenes, scene_stack
 from creepmeter.simulate.terrain import Ground, Surface, ground, surface
 
@@ -15,6 +17,10 @@ __all__ = [
     "Ground",
     "MotionField",
     "PairImages",
+    "RadarOptions",
+    "RadarScene",
+    "RadarStack",
+    "RadarTruth",
     "SceneOptions",
     "SimulatedScenes",
     "Slide",
@@ -31,6 +37,7 @@ __all__ = [
     "regular_times",
     "rigid_pair",
     "scene_stack",
+    "simulate_radar",
     "surface",
     "write_offset_maps",
     "write_scenes",
