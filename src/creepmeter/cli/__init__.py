@@ -10,6 +10,7 @@ from creepmeter.cli.group import Entry, Program
 COMMANDS = {
     "demo": Entry("creepmeter.cli.demo", "Make sample scenes and run everything on them.", "Whole runs"),
     "run": Entry("creepmeter.cli.run", "Run a configuration, from images to velocity and report.", "Whole runs"),
+    "sbas": Entry("creepmeter.cli.sbas", "Run a MintPy template, from interferograms to velocity.", "Whole runs"),
     "track": Entry("creepmeter.cli.track", "Measure the offsets between two images.", "Steps"),
     "load": Entry("creepmeter.cli.load", "Load offset or displacement maps of other programs.", "Steps"),
     "stable": Entry("creepmeter.cli.stable", "Correct pairs by ground that does not move.", "Steps"),
@@ -17,6 +18,8 @@ COMMANDS = {
     "velocity": Entry("creepmeter.cli.velocity", "Fit velocity and other terms to displacement per date.", "Steps"),
     "info": Entry("creepmeter.cli.info", "Say what a product holds.", "Products"),
     "view": Entry("creepmeter.cli.view", "Draw a product as a map.", "Products"),
+    "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),
+    "plot-transection": Entry("creepmeter.cli.plot_transection", "Draw profiles of maps along a line.", "Products"),
     "plot-network": Entry("creepmeter.cli.plot_network", "Draw the network of pairs of a stack.", "Products"),
     "save": Entry("creepmeter.cli.save", "Save a product for other programs.", "Products"),
 }

@@ -2,55 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-from creepmeter.cli.flags import FILE, PRODUCT, file_out, options_from
+from creepmeter.cli.flags import FILE, PRODUCT, changed, file_out, options_from
 from creepmeter.cli.group import Verb
 from creepmeter.cli.session import say
 from creepmeter.products.options import ViewOptions
 
 FIGURES = (".png", ".pdf", ".svg")
+F = TypeVar("F", bound=Callable[..., Any])
+_WINDOW = ("sub_y", "sub_x", "sub_lat", "sub_lon", "ref_yx", "wrap_range")
 
 
-@click.command(cls=Verb, example="creepmeter view run/velocity.zarr --background scenes/20230814.tif -o velocity.png")
+def window_flags(function: F) -> F:
+    """Add the flags that take two numbers, as MintPy spells them."""
+    flags = [
+        click.option("-v", "--vlim", nargs=2, type=float, metavar="LOW HIGH", help="Ends of the colours."),
+        click.option("--sub-y", nargs=2, type=int, metavar="FIRST LAST", help="Rows to draw."),
+        click.option("--sub-x", nargs=2, type=int, metavar="FIRST LAST", help="Columns to draw."),
+        click.option("--sub-lat", nargs=2, type=float, metavar="SOUTH NORTH", help="Latitudes (or y) to draw."),
+        click.option("--sub-lon", nargs=2, type=float, metavar="WEST EAST", help="Longitudes (or x) to draw."),
+        click.option("--ref-yx", nargs=2, type=int, metavar="ROW COLUMN", help="Pixel that the map counts from."),
+        click.option("--wrap-range", nargs=2, type=float, metavar="LOW HIGH", help="Interval of wrapped values."),
+        click.option("--nodisplay", is_flag=True, help="Taken for MintPy's sake: a figure is always a file."),
+        click.option("--save", is_flag=True, help="Taken for MintPy's sake: a figure is always a file."),
+    ]
+    for flag in reversed(flags):
+        function = flag(function)
+    return function
+
+
+def with_window(options: ViewOptions, given: dict[str, Any]) -> ViewOptions:
+    """Return options with the flags of `window_flags` over them; these are taken out of `given`."""
+    given.pop("nodisplay"), given.pop("save")
+    pairs = {name: given.pop(name) for name in _WINDOW}
+    limits = given.pop("vlim")
+    values = {name: tuple(pair) for name, pair in pairs.items() if pair is not None}
+    if limits is not None:
+        values |= {"vmin": limits[0], "vmax": limits[1]}
+    return changed(options, **values) if values else options
+
+
+@click.command(cls=Verb, example="creepmeter view velocity.h5 velocity -v -5 5 -u cm/year -d inputs/geometryGeo.h5")
 @click.argument("file", type=PRODUCT)
-@click.argument("name", required=False)
+@click.argument("names", nargs=-1)
 @file_out(FIGURES, "Figure to make (.png, .pdf, .svg); default: name of the product, in the working folder.")
 @click.option("--background", type=FILE, help="Image behind the map.")
-@click.option("--relief", type=FILE, help="Heights, metres, drawn as hillshade behind the map.")
+@click.option("-d", "--dem", "--relief", "relief", type=FILE, help="Heights, metres, drawn as hillshade behind it.")
+@click.option("-m", "--mask", type=PRODUCT, help="Mask of the same map: pixels where it is 0 are left out.")
 @click.option("--outlines", type=FILE, help="Polygons, or a raster, whose borders are drawn over the map.")
 @click.option(
     "--pixel-size",
     type=click.FloatRange(min=0, min_open=True),
     help="Edge of a pixel of a background without georeference, metres.",
 )
-@options_from(ViewOptions)
-def command(
-    file: Path,
-    name: str | None,
-    target: Path | None,
-    background: Path | None,
-    relief: Path | None,
-    outlines: Path | None,
-    pixel_size: float | None,
-    options: ViewOptions,
-) -> None:
-    """Draw a product as a map.
+@window_flags
+@options_from(ViewOptions, rename={"unit": "-u", "cmap": "-c"}, leave_out=_WINDOW)
+def command(file: Path, names: tuple[str, ...], target: Path | None, options: ViewOptions, **given: Any) -> None:  # noqa: ANN401 - flags of the window
+    """Draw a product as a map, or its dates and pairs as panels.
 
-    NAME is a variable such as sigma; by default the main one is drawn.
+    NAMES are a variable (sigma), a date or pair, or both in one (unwrapPhase-20180105_20180129); by default the main
+    variable is drawn. Files in MintPy's layout are drawn under the names and in the units that MintPy gives them.
     """
-    from creepmeter.io.store import open as open_product
     from creepmeter.products.canvas import save_figure
-    from creepmeter.products.view import view
-    from creepmeter.workflow.verbs import backdrop
+    from creepmeter.products.view import split_names, view
+    from creepmeter.workflow.pictures import background_of, mask_of, open_to_draw
 
-    if background is not None and relief is not None:
-        message = "give one of --background and --relief"
-        raise click.UsageError(message)
-    product = open_product(file)
-    behind = backdrop(product, image=background, relief=relief, outlines=outlines, pixel_size_m=pixel_size)
-    figure = view(product, name, options=options, backdrop=behind)
-    place = target or Path(f"{file.resolve().stem}{'' if name is None else '-' + name}.png")
+    options = with_window(options, given)
+    product = open_to_draw(file)
+    variable, index = split_names(product, names)
+    if index:
+        options = changed(options, index=index)
+    behind = background_of(product, given["background"], given["relief"], given["outlines"], given["pixel_size"])
+    figure = view(product, variable, options=options, backdrop=behind, mask=mask_of(given["mask"]))
+    place = target or Path(f"{file.resolve().stem}{_ending(names)}.png")
     say(f"figure: {save_figure(figure, place, dpi=options.dpi)}")
+
+
+def _ending(names: Sequence[str]) -> str:
+    return "".join(f"-{name}" for name in names[:1])

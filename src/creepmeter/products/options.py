@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pydantic import Field
 
 from creepmeter.model.options import Options
@@ -47,3 +49,16 @@ class ViewOptions(Options):
         description="Width of the figure, inches; default 3.54 (one journal column), 7.2 for panels",
     )
     dpi: int = Field(300, ge=30, le=1200, description="Resolution of the file, dots per inch")
+    unit: str | None = Field(
+        None, description="Unit to draw in, such as cm, mm, cm/year or radian; default: the file's"
+    )
+    wrap: bool = Field(default=False, description="Draw values wrapped into wrap_range, as fringes")
+    wrap_range: tuple[float, float] = Field(
+        (-math.pi, math.pi), description="Where wrapped values lie, in the unit drawn"
+    )
+    sub_y: tuple[int, int] | None = Field(None, description="First row, and the row after the last, to draw")
+    sub_x: tuple[int, int] | None = Field(None, description="First column, and the column after the last, to draw")
+    sub_lat: tuple[float, float] | None = Field(None, description="Range of y coordinates (latitude) to draw")
+    sub_lon: tuple[float, float] | None = Field(None, description="Range of x coordinates (longitude) to draw")
+    ref_yx: tuple[int, int] | None = Field(None, description="Row and column whose value is subtracted from each map")
+    ref_date: str | None = Field(None, description="Date whose map is subtracted from each date, YYYYMMDD")

@@ -21,10 +21,14 @@ from creepmeter.products.frame import Backdrop
 from creepmeter.products.maps import map_figure, panel_figure, velocity_figure
 from creepmeter.products.options import MapStyle, ViewOptions
 from creepmeter.products.quantities import rate_term
+from creepmeter.products.scale import factor_between, wrapped
+from creepmeter.products.window import masked, relative, window
 
 Floats = npt.NDArray[np.float64]
 
 _MAIN = {IMAGE_CUBE: "image", PAIR_STACK: "displacement", TIME_SERIES: "displacement", MOTION_MODEL: "value"}
+_ALIASES = {"timeseries": "displacement"}  # what MintPy calls it
+_MINTPY_MAIN = {"ifgramStack": "unwrapPhase", "geometry": "height", "velocity": "velocity"}
 _VECTORS = ("displacement", "value")
 _HORIZONTAL = ("east", "north")
 _MOVING_TAIL = 0.5  # percent: ground that moves is a small part of a map, and is what the colours are for
@@ -45,6 +49,7 @@ def view(
     *,
     options: ViewOptions | None = None,
     backdrop: Backdrop | None = None,
+    mask: npt.NDArray[np.bool_] | None = None,
 ) -> Figure:
     """Draw a product: the velocity of a motion model, the dates of a series, the pairs of a stack, the bands of a map.
 
@@ -58,6 +63,8 @@ def view(
         Component, dates, colours.
     backdrop : Backdrop, optional
         Image or relief behind, outlines over the maps.
+    mask : array of bool, (y, x), optional
+        Only pixels where it is true are drawn.
 
     Returns
     -------
@@ -69,15 +76,18 @@ def view(
     SchemaError
         There is no such variable, or it is no map.
     ConfigError
-        An option asks for a component, term or date that the product has not.
+        An option asks for a component, term, date, unit or window that the product has not.
     """
     options = options or ViewOptions()
     dataset = source if isinstance(source, xr.Dataset) else store.open(source)
+    name = variable or main_variable(dataset)
+    dataset = window(relative(masked(dataset, name, mask), name, options), options)
     if _is_velocity(dataset, variable, options):
         style = _style(options, COLUMN_IN, title=options.title)
         return velocity_figure(dataset, style=style, backdrop=backdrop, arrows=options.arrows)
-    name = variable or _main_variable(dataset)
-    layers = map_layers(dataset, name, options) if variable or kind_of(dataset) else _every_map(dataset, options)
+    one = variable is not None or kind_of(dataset) is not None or "FILE_TYPE" in dataset.attrs
+    layers = map_layers(dataset, name, options) if one else _every_map(dataset, options)
+    layers = [Layer(layer.title, _shown(layer.values, dataset, name, options)) for layer in layers]
     values = np.stack([layer.values for layer in layers])
     style = _layer_style(dataset, name, options, values)
     if len(layers) == 1:
@@ -89,22 +99,76 @@ def view(
     return panel_figure([layer.values for layer in layers], titles, grid_of(dataset), style=style, backdrop=backdrop)
 
 
+def _shown(values: Floats, dataset: xr.Dataset, name: str, options: ViewOptions) -> Floats:
+    """Return values in the unit and the interval they are drawn in."""
+    if options.unit is not None:
+        values = values * factor_between(
+            stored_unit(dataset, name, options), options.unit, cycle_m=float(dataset.attrs.get("cycle_m", 0.0))
+        )
+    return wrapped(values, options.wrap_range) if options.wrap else values
+
+
 def _is_velocity(dataset: xr.Dataset, variable: str | None, options: ViewOptions) -> bool:
+    if options.unit is not None or options.wrap:
+        return False
     if kind_of(dataset) != MOTION_MODEL or variable is not None or options.component or options.index:
         return False
     return options.term is None or options.term == rate_term(dataset)
 
 
-def _main_variable(dataset: xr.Dataset) -> str:
+def main_variable(dataset: xr.Dataset) -> str:
+    """Return the name of the variable that is drawn when none is named.
+
+    Raises
+    ------
+    SchemaError
+        There is no map.
+    """
     kind = kind_of(dataset)
     if kind is not None:
         return _MAIN[kind]
     maps = _map_variables(dataset)
+    preferred = _MINTPY_MAIN.get(str(dataset.attrs.get("FILE_TYPE")))
+    if preferred in maps:
+        return str(preferred)
     if not maps:
         found = ", ".join(map(str, dataset.data_vars)) or "none"
         message = f"there is no map to draw: no variable has the dimensions y and x (variables: {found})"
         raise SchemaError(message)
     return maps[0]
+
+
+def split_names(dataset: xr.Dataset, names: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """Tell variables from dates among names such as ``coherence``, ``20200131``, ``coherence-20200101_20200131``.
+
+    Returns
+    -------
+    variable : str or None
+        None = the main one.
+    index : tuple of str
+        Dates, pairs or numbers along its first dimension.
+
+    Raises
+    ------
+    ConfigError
+        The names speak of several variables.
+    """
+    variables: list[str] = []
+    index: list[str] = []
+    for name in names:
+        head, _, tail = name.partition("-")
+        head = head if head in dataset.data_vars else _ALIASES.get(head, head)
+        if name in dataset.data_vars or (not tail and not name[:1].isdigit()):
+            variables.append(name if name in dataset.data_vars else head)
+        elif tail and head in dataset.data_vars:
+            variables.append(head)
+            index.append(tail)
+        else:
+            index.append(name)
+    if len(set(variables)) > 1:
+        message = f"one variable at a time can be drawn, got {', '.join(dict.fromkeys(variables))}"
+        raise ConfigError(message)
+    return (variables[0] if variables else None), tuple(index)
 
 
 def _map_variables(dataset: xr.Dataset) -> list[str]:
@@ -248,9 +312,13 @@ def _layer_style(dataset: xr.Dataset, name: str, options: ViewOptions, values: F
     """Return the style for maps of a variable: two-sided colours where it has both signs."""
     finite = values[np.isfinite(values)]
     signed = finite.size > 0 and bool(finite.min() < 0 < finite.max())
-    label = str(dataset[name].attrs.get("long_name", name.replace("_", " "))).capitalize()
+    label = _sentence(str(dataset[name].attrs.get("long_name", name.replace("_", " "))))
     grey = kind_of(dataset) == IMAGE_CUBE and options.cmap is None
     style = _style(options, PAGE_IN, title=options.title)
+    if options.wrap:
+        low, high = options.wrap_range
+        fringes = {"label": label, "unit": _unit(dataset, name, options), "cmap": options.cmap or "romaO"}
+        return style.model_copy(update={**fringes, "vmin": low, "vmax": high})
     changes: dict[str, object] = {"label": label, "unit": _unit(dataset, name, options), "signed": signed and not grey}
     if name in _VECTORS:
         low, high = colour_limits(values, signed=signed, vmin=options.vmin, vmax=options.vmax, tail=_MOVING_TAIL)
@@ -258,8 +326,18 @@ def _layer_style(dataset: xr.Dataset, name: str, options: ViewOptions, values: F
     return style.model_copy(update={**changes, **({"cmap": "gray"} if grey else {})})
 
 
+def _sentence(text: str) -> str:
+    """Return a text that begins with a capital; names such as temporalCoherence stay as they are."""
+    return text if any(letter.isupper() for letter in text) else text.capitalize()
+
+
 def _unit(dataset: xr.Dataset, name: str, options: ViewOptions) -> str:
+    unit = options.unit or stored_unit(dataset, name, options)
+    return "" if unit == "1" else unit
+
+
+def stored_unit(dataset: xr.Dataset, name: str, options: ViewOptions) -> str:
+    """Return the unit of a variable, or of the term of it that the options choose."""
     if "term" in dataset[name].dims and "unit" in dataset.coords and not options.index:
         return str(dataset["unit"].sel(term=options.term or rate_term(dataset)).item())
-    unit = str(dataset[name].attrs.get("units", ""))
-    return "" if unit == "1" else unit
+    return str(dataset[name].attrs.get("units", ""))

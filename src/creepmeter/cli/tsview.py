@@ -1,0 +1,60 @@
+"""creepmeter tsview."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from creepmeter.cli.flags import PRODUCT, changed, file_out
+from creepmeter.cli.group import Verb
+from creepmeter.cli.session import say
+from creepmeter.cli.view import FIGURES
+from creepmeter.products.options import ViewOptions
+
+
+@click.command(cls=Verb, example="creepmeter tsview timeseries.h5 --yx 120 200 -o point.png")
+@click.argument("file", type=PRODUCT)
+@click.option("--yx", nargs=2, type=int, multiple=True, metavar="ROW COLUMN", help="Pixel to show; may come 5 times.")
+@click.option(
+    "--lalo", nargs=2, type=float, multiple=True, metavar="LAT LON", help="The same in map coordinates: y and x."
+)
+@click.option("-n", "--num", type=int, default=-1, show_default=True, help="Number of the date of the map, from 0.")
+@click.option("-u", "--unit", help="Unit to draw in: m, cm, mm.")
+@click.option("-v", "--vlim", nargs=2, type=float, metavar="LOW HIGH", help="Ends of the colours.")
+@click.option("-c", "--cmap", help="Colour map.")
+@click.option("-m", "--mask", type=PRODUCT, help="Mask of the same map: pixels where it is 0 are left out.")
+@click.option("--ref-yx", nargs=2, type=int, metavar="ROW COLUMN", help="Pixel that all others count from.")
+@click.option("--ref-date", help="Date that all others count from, YYYYMMDD.")
+@click.option("--save", is_flag=True, help="Write the figure and open no window.")
+@click.option("--nodisplay", is_flag=True, help="The same.")
+@file_out(FIGURES, "Figure to make; also where there is no display. Default: NAME-ts.png in the working folder.")
+def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN401 - flags
+    """Show the displacement of points over time beside a map.
+
+    Opens a window: a click shows a point, the right button adds one, the arrow keys change the date of the map. With
+    -o, --save, or where there is no display, the figure is written to a file.
+    """
+    from creepmeter.products.canvas import save_figure
+    from creepmeter.products.tsview import cell_at, series_view, show_series
+    from creepmeter.products.window import masked, relative
+    from creepmeter.workflow.pictures import mask_of, open_series
+
+    limits = given["vlim"] or (None, None)
+    reference = given["ref_yx"]
+    options = changed(
+        ViewOptions(),
+        unit=given["unit"],
+        cmap=given["cmap"],
+        vmin=limits[0],
+        vmax=limits[1],
+        ref_date=given["ref_date"],
+        ref_yx=None if reference is None else tuple(reference),
+    )
+    series = relative(masked(open_series(file), "displacement", mask_of(given["mask"])), "displacement", options)
+    cells = [tuple(cell) for cell in given["yx"]] + [cell_at(series, *place) for place in given["lalo"]]
+    if target is None and not given["save"] and not given["nodisplay"] and show_series(series, cells, options=options):
+        return
+    place = target or Path(f"{file.resolve().stem}-ts.png")
+    say(f"figure: {save_figure(series_view(series, cells, options=options, date=given['num']), place, dpi=200)}")

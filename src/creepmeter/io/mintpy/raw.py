@@ -1,0 +1,121 @@
+"""Files of MintPy as they are: datasets under MintPy's names and in MintPy's units, for those who look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from creepmeter.io.mintpy import hdf
+from creepmeter.io.mintpy.array import StoredArray
+from creepmeter.io.mintpy.dates import read_pairs, read_series_dates
+from creepmeter.io.mintpy.grid import grid_from
+from creepmeter.model.grid import grid_coords, pixel_grid
+from creepmeter.model.schema import pair_coords
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_MAP, _STACK = 2, 3
+_UNITS = {
+    "height": "m",
+    "incidenceAngle": "degree",
+    "azimuthAngle": "degree",
+    "slantRangeDistance": "m",
+    "latitude": "degree",
+    "longitude": "degree",
+    "coherence": "1",
+    "connectComponent": "1",
+    "magnitude": "1",
+}
+_ZERO_IS_EMPTY = ("unwrapPhase", "wrapPhase", "velocity", "temporalCoherence", "coherence", "dem")
+
+
+def is_mintpy(path: Path) -> bool:
+    """Tell whether a path is an HDF5 file with MintPy's attribute FILE_TYPE."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        if file.read(len(_HDF5)) != _HDF5:
+            return False
+    with hdf.reading(path) as opened:
+        return "FILE_TYPE" in opened.attrs
+
+
+def open_raw(path: Path) -> xr.Dataset:
+    """Open a file of MintPy lazily, its maps as variables along ``pair`` or ``time``, y and x.
+
+    Zero in phase, velocity and coherence, which MintPy writes where nothing was measured, becomes NaN.
+
+    Raises
+    ------
+    StoreError
+        The file is damaged, or has no maps.
+    """
+    with hdf.reading(path) as file:
+        attributes = hdf.text_attributes(file)
+        items = hdf.datasets_of(file)
+        dates = hdf.values_of(path, items["date"]) if "date" in items else None
+        maps = [(name, item) for name, item in items.items() if item.ndim in (_MAP, _STACK) and name != "date"]
+        found = {name: _variable(path, name, item, attributes, dates) for name, item in maps if _is_map(item)}
+        keep = hdf.values_of(path, items["dropIfgram"]) if "dropIfgram" in items else None
+    shape = next((tuple(variable.shape[-2:]) for variable in found.values()), (1, 1))
+    grid = grid_from(attributes, (shape[0], shape[1]), path) or pixel_grid((shape[0], shape[1]))
+    coords: dict[str, Any] = {**grid_coords(grid), **_along(path, dates, keep)}
+    extra = {"cycle_m": float(attributes["WAVELENGTH"]) / 2} if "WAVELENGTH" in attributes else {}
+    return xr.Dataset(found, coords=coords, attrs={**attributes, **extra})
+
+
+def _is_map(item: h5py.Dataset) -> bool:
+    return bool(item.dtype.kind in "biuf" and min(item.shape[-2:]) > 1)
+
+
+def _along(path: Path, dates: npt.NDArray[Any] | None, keep: npt.NDArray[Any] | None) -> dict[str, Any]:
+    if dates is None:
+        return {}
+    if dates.ndim == 1:
+        return {"time": read_series_dates(dates, path)}
+    pairs = read_pairs(dates, path)
+    return pair_coords(pairs, np.ones(len(pairs), bool) if keep is None else keep.astype(bool))
+
+
+def _variable(
+    path: Path, name: str, item: h5py.Dataset, attributes: dict[str, str], dates: npt.NDArray[Any] | None
+) -> xr.Variable:
+    along = () if item.ndim == _MAP else ("layer" if dates is None else ("time" if dates.ndim == 1 else "pair"),)
+    unit = (
+        "1"
+        if item.dtype.kind == "b"
+        else _UNITS.get(name) or hdf.text_attributes(item).get("UNIT") or attributes.get("UNIT", "1")
+    )
+    array = _Lazy(StoredArray.of(path, item), item.ndim, zero_is_empty=name.startswith(_ZERO_IS_EMPTY))
+    return xr.Variable((*along, "y", "x"), indexing.LazilyIndexedArray(array), {"units": unit, "long_name": name})
+
+
+class _Lazy(BackendArray):  # type: ignore[misc, no-untyped-call, unused-ignore]
+    """A stored array that is read when it is indexed."""
+
+    def __init__(self, stored: StoredArray, ndim: int, *, zero_is_empty: bool) -> None:
+        self._stored = stored
+        self._zero_is_empty = zero_is_empty and stored.dtype.kind == "f"
+        self.shape = stored.shape[-ndim:]
+        self.dtype = stored.dtype.newbyteorder("=")
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401 - as xarray has it
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> npt.NDArray[Any]:
+        full = (slice(0, 1), *key) if len(key) == _MAP else key
+        cuts, later = [], []
+        for part, size in zip(full, self._stored.shape, strict=True):
+            step = range(size)[part if isinstance(part, slice) else slice(part, part + 1 or None)]
+            low, high = (min(step), max(step) + 1) if len(step) else (0, 0)
+            cuts.append(slice(low, high))
+            later.append(0 if not isinstance(part, slice) else slice(None, None, step.step or 1))
+        values = self._stored.read(cuts[1], cuts[2], cuts[0])[tuple(later)]
+        values = values[0] if len(key) == _MAP else values
+        return np.where(values == 0, np.nan, values).astype(self.dtype) if self._zero_is_empty else values
