@@ -23,7 +23,8 @@ from creepmeter.io.raster import read_image, write_geotiff
 from creepmeter.io.store import open as open_product
 from creepmeter.workflow.config import ImagesSection, read_config
 from creepmeter.workflow.inputs import find_images
-from creepmeter.workflow.run import RunResult, run
+from creepmeter.workflow.outcome import RunResult
+from creepmeter.workflow.run import run
 from creepmeter.workflow.steps import STEPS
 
 PRODUCTS = ("offsets.zarr", "stack.zarr", "timeseries.zarr", "velocity.zarr")

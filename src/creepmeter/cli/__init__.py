@@ -15,12 +15,28 @@ COMMANDS = {
     "load": Entry("creepmeter.cli.load", "Load offset or displacement maps of other programs.", "Steps"),
     "stable": Entry("creepmeter.cli.stable", "Correct pairs by ground that does not move.", "Steps"),
     "invert": Entry("creepmeter.cli.invert", "Turn displacement per pair into displacement per date.", "Steps"),
+    "ifgram-inversion": Entry(
+        "creepmeter.cli.ifgram_inversion", "Turn a MintPy stack into displacement per date.", "Radar"
+    ),
     "velocity": Entry("creepmeter.cli.velocity", "Fit velocity and other terms to displacement per date.", "Steps"),
+    "timeseries2velocity": Entry(
+        "creepmeter.cli.timeseries2velocity", "Fit functions of time to a MintPy series.", "Radar"
+    ),
+    "reference-date": Entry("creepmeter.cli.reference_date", "Refer MintPy series to another date.", "Radar"),
     "info": Entry("creepmeter.cli.info", "Say what a product holds.", "Products"),
     "view": Entry("creepmeter.cli.view", "Draw a product as a map.", "Products"),
     "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),
     "plot-transection": Entry("creepmeter.cli.plot_transection", "Draw profiles of maps along a line.", "Products"),
     "plot-network": Entry("creepmeter.cli.plot_network", "Draw the network of pairs of a stack.", "Products"),
+    "modify-network": Entry("creepmeter.cli.modify_network", "Choose the pairs of a stack that are used.", "Radar"),
+    "reference-point": Entry("creepmeter.cli.reference_point", "Set the pixel that motion is relative to.", "Radar"),
+    "generate-mask": Entry("creepmeter.cli.generate_mask", "Make a mask from a map.", "Radar"),
+    "mask": Entry("creepmeter.cli.mask", "Replace the values of a product outside a mask.", "Radar"),
+    "temporal-average": Entry("creepmeter.cli.temporal_average", "Average the pairs of a stack.", "Radar"),
+    "spatial-average": Entry("creepmeter.cli.spatial_average", "Average each pair or date over its pixels.", "Radar"),
+    "plot-coherence-matrix": Entry(
+        "creepmeter.cli.plot_coherence_matrix", "Draw the coherence of one pixel in all pairs.", "Products"
+    ),
     "save": Entry("creepmeter.cli.save", "Save a product for other programs.", "Products"),
 }
 

@@ -16,6 +16,7 @@ from creepmeter.cli.session import Session, listening, printable, session
 from creepmeter.errors import CreepmeterError
 
 FAILED, LEFT_OUT, STOPPED = 1, 3, 130
+_FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
 _STOPPED = (
     "stopped. Nothing that was done is lost: products that were finished are whole, and the same command goes on "
     "where it was stopped"
@@ -102,8 +103,8 @@ class LazyGroup(click.Group):
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Load a command."""
-        entry = self.table.get(cmd_name)
+        """Load a command; names with underscores or ``.py``, as scripts of MintPy have them, are found too."""
+        entry = self.table.get(cmd_name) or self.table.get(plain_name(cmd_name))
         if entry is None:
             return None
         command: click.Command = getattr(import_module(entry.module), entry.name)
@@ -114,7 +115,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command; an unknown one fails with the names that are like it."""
         name = args[0]
-        if name not in self.table and not name.startswith("-"):
+        if name not in self.table and plain_name(name) not in self.table and not name.startswith("-"):
             near = difflib.get_close_matches(name, self.table, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(self.table)}"
             ctx.fail(f"no command {name!r}: {hint}")
@@ -127,6 +128,18 @@ class LazyGroup(click.Group):
                 formatter.write_dl(
                     [(name, entry.help) for name, entry in self.table.items() if entry.section == section]
                 )
+
+
+def plain_name(name: str) -> str:
+    """Return the name of our command for that of a script.
+
+    Examples
+    --------
+    >>> plain_name("plot_network.py"), plain_name("smallbaselineApp.py")
+    ('plot-network', 'sbas')
+    """
+    plain = name.removesuffix(".py").replace("_", "-").lower()
+    return _FORMER.get(plain, plain)
 
 
 class Program(LazyGroup):

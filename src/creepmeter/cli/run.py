@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from creepmeter.cli.flags import FILE, writable
+from creepmeter.cli.flags import FILE, build, writable
 from creepmeter.cli.group import LEFT_OUT, Verb
 from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.session import announce_compilation, say, session
 
 if TYPE_CHECKING:
-    from creepmeter.workflow.run import RunResult
+    from creepmeter.workflow.outcome import RunResult
+
+TEMPLATES = (".txt", ".cfg", ".template")  # endings of MintPy's templates
 
 
 @click.command(cls=Verb, example="creepmeter run creepmeter.yaml --set track.chip_px=64 -o run")
@@ -53,12 +56,19 @@ def command(
 ) -> None:
     """Run a configuration, from images to velocity and report.
 
-    What is up to date is kept; a run that was stopped goes on where it was.
+    What is up to date is kept; a run that was stopped goes on where it was. A MintPy template (.txt, .cfg, .template)
+    is run as by `creepmeter sbas`, in the folder of the results or the working folder.
     """
     from creepmeter.workflow.run import run
 
     if folder is not None:
         writable(folder)
+    if config.suffix.lower() in TEMPLATES:
+        if overrides:
+            message = "--set changes a run file in YAML: write the keys of a template into it"
+            raise click.UsageError(message)
+        run_template(config, folder, (start, end, dostep), {"memory_gb": memory_gb, "force": force})
+        return
     if memory_gb is not None:
         overrides = (*overrides, f"compute.memory_gb={memory_gb}")
     announce_compilation()
@@ -71,6 +81,42 @@ def command(
             end=end,
             dostep=dostep,
             force=force,
+            progress=progress,
+        )
+    report_run(result)
+
+
+def run_template(
+    template: Path | None,
+    folder: Path | None,
+    steps: tuple[str | None, str | None, str | None],
+    settings: Mapping[str, object],
+) -> None:
+    """Run a template and say what was done.
+
+    Parameters
+    ----------
+    template : Path or None
+        None = that of the folder.
+    folder : Path or None
+        Work folder; None = the working folder.
+    steps : (str or None, str or None, str or None)
+        First, last, only one.
+    settings : mapping
+        Fields of `SbasRunOptions`.
+    """
+    from creepmeter.workflow.sbas.run import SbasRunOptions, run_sbas
+
+    announce_compilation()
+    start, end, dostep = steps
+    with shown_progress() as progress:
+        result = run_sbas(
+            template,
+            folder=folder or Path(),
+            start=start,
+            end=end,
+            dostep=dostep,
+            options=build(SbasRunOptions, settings),
             progress=progress,
         )
     report_run(result)

@@ -12,7 +12,8 @@ import xarray as xr
 
 from creepmeter.errors import ConfigError, NetworkError
 from creepmeter.inversion.covariance import DateErrors, date_errors, mean_pair_variance
-from creepmeter.inversion.options import InvertOptions
+from creepmeter.inversion.options import COHERENCE_WEIGHTS, InvertOptions, needs_coherence
+from creepmeter.inversion.weights import phase_spread, phase_weights
 from creepmeter.kernels.elimination import make_layout
 from creepmeter.kernels.solve import (
     BRIDGED,
@@ -131,6 +132,7 @@ def invert(
         quality=used_values(stack["quality"].values, used) if "quality" in stack else None,
         share=independent_share_of(stack),
         cycle_m=cycle_of(stack),
+        looks=looks_of(stack, options),
     )
     found["sigma"] = errors.apply(found["sigma"], found["datum"])
     return series.assign({name: (series[name].dims, found[name], series[name].attrs) for name in found})
@@ -172,6 +174,24 @@ def cycle_of(stack: xr.Dataset) -> float:
     return float(stack.attrs.get("cycle_m", 0.0))
 
 
+def looks_of(stack: xr.Dataset, options: InvertOptions) -> int:
+    """Return the independent looks of interferograms, 1 where no weights need them.
+
+    Raises
+    ------
+    ConfigError
+        Weights that need coherence, and the stack holds no interferograms or does not say its looks.
+    """
+    if options.weights not in COHERENCE_WEIGHTS:
+        return 1
+    if cycle_of(stack) <= 0 or "quality" not in stack:
+        raise ConfigError(needs_coherence(options.weights))
+    if "looks" not in stack.attrs:
+        message = f"weights {options.weights!r} need the independent looks of a pixel: set the attribute looks"
+        raise ConfigError(message)
+    return max(round(float(stack.attrs["looks"])), 1)
+
+
 def errors_of_dates(stack: xr.Dataset, network: Network, options: InvertOptions) -> DateErrors:
     """Return how the errors of dates hang together in a stack; reads one pair at a time."""
     return date_errors(network, mean_pair_variance(stack, options.weights), independent_share_of(stack))
@@ -209,6 +229,7 @@ def invert_block(
     quality: Values | None = None,
     share: Floats | None = None,
     cycle_m: float = 0.0,
+    looks: int = 1,
 ) -> dict[str, Values]:
     """Invert arrays; the same for a whole stack and for a block of it.
 
@@ -223,11 +244,13 @@ def invert_block(
     sigma : array, (component, pair, y, x), optional
         Metres.
     quality : array, (pair, y, x), optional
-        Weights for ``weights="quality"``.
+        Weights for ``weights="quality"``; coherence, where weights are made from it.
     share : array, (component,), optional
         Independent share of the pairs' variance; 1 by default.
     cycle_m : float
         Metres per turn of phase; 0 for offsets.
+    looks : int
+        Independent looks of a pixel, for weights from coherence.
 
     Returns
     -------
@@ -237,6 +260,11 @@ def invert_block(
     if options.weights == "quality" and quality is None:
         message = "weights 'quality' need a stack with quality: use weights 'sigma' or 'no'"
         raise ConfigError(message)
+    weight = None
+    if quality is not None and options.weights not in ("sigma", "no"):
+        weight = _weights(quality, options, looks)
+        if sigma is None and options.weights in COHERENCE_WEIGHTS:
+            sigma = np.broadcast_to(phase_spread(quality, looks, cycle_m), displacement.shape)
     if options.weights == "sigma" and sigma is None:
         logger.warning("the stack has no sigma: all pairs weigh the same")
     components, pairs, rows, columns = displacement.shape
@@ -245,13 +273,12 @@ def invert_block(
     parts: dict[str, list[Values]] = {}
     rejected = 0
     for component in range(components):
-        weight = quality.reshape(pairs, -1) if options.weights == "quality" and quality is not None else None
         solution = solve_network(
             displacement[component].reshape(pairs, -1),
             layout,
             _rule(network, options, float(shares[component]), cycle_m, sigma_known=sigma is not None),
             sigma=None if sigma is None else sigma[component].reshape(pairs, -1),
-            weight=weight,
+            weight=None if weight is None else weight.reshape(pairs, -1),
         )
         rejected += int(solution.pairs_rejected.sum())
         for name, values in solution._asdict().items():
@@ -261,6 +288,10 @@ def invert_block(
     found = {name: np.stack(values) for name, values in parts.items() if name != "pairs_rejected"}
     coherence = found.pop("coherence")
     return {**found, "temporal_coherence": coherence} if cycle_m > 0 else found
+
+
+def _weights(quality: Values, options: InvertOptions, looks: int) -> Values:
+    return quality if options.weights == "quality" else phase_weights(quality, options.weights, looks)
 
 
 def _rule(network: Network, options: InvertOptions, share: float, cycle_m: float, *, sigma_known: bool) -> Rule:

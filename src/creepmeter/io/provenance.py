@@ -18,6 +18,8 @@ import xarray as xr
 from creepmeter.errors import StoreError
 from creepmeter.io import swap
 from creepmeter.io.layout import jsonable
+from creepmeter.io.mintpy.digest import digest_mintpy
+from creepmeter.io.mintpy.listing import is_mintpy_file
 
 SAMPLES = 16
 SAMPLE_BYTES = 64 * 1024
@@ -26,8 +28,9 @@ SAMPLE_BYTES = 64 * 1024
 def digest_file(path: str | Path) -> str:
     """Return a digest of a file or of a store: size, first bytes and samples spread over it, never a full read.
 
-    A file of less than 1 MiB is read whole. Of a Zarr store, the metadata, name and size of every chunk count, and the
-    content of some chunks.
+    A file of less than 1 MiB is read whole. Of a file in MintPy's layout, the time of making does not count, see
+    `creepmeter.io.mintpy.digest.digest_mintpy`. Of a Zarr store, the metadata, name and size of every chunk count,
+    and the content of some chunks.
 
     Parameters
     ----------
@@ -47,6 +50,8 @@ def digest_file(path: str | Path) -> str:
     target = Path(path)
     digest = hashlib.sha256()
     with swap.file_errors(target, "read"):
+        if is_mintpy_file(target):
+            return digest_mintpy(target)
         if target.is_dir():
             _add_folder(digest, target)
         else:

@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import xarray as xr
 
 from creepmeter.errors import StoreError
 from creepmeter.io import swap
 from creepmeter.io.layout import DERIVED
+from creepmeter.io.mintpy import hdf
+from creepmeter.io.mintpy.dataset import is_mintpy, open_mintpy
 
 _CODECS = {"bytes", "blosc", "zstd", "gzip", "crc32c", "transpose", "sharding_indexed", "vlen-utf8"}
 _TYPES = {"bool", "string", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))}
@@ -132,8 +133,8 @@ def _metadata(file: Path, kind: str) -> dict[str, Any]:
 
 
 def _open_netcdf(path: Path, *, classic: bool) -> xr.Dataset:
-    if not classic:
-        _require_plain_hdf5(path)
+    if not classic and _is_mintpy(path):
+        return open_mintpy(path)
     try:
         return xr.open_dataset(path, engine="scipy" if classic else "h5netcdf", chunks=None)
     except (ValueError, OSError, KeyError, TypeError, RuntimeError) as problem:
@@ -141,27 +142,7 @@ def _open_netcdf(path: Path, *, classic: bool) -> xr.Dataset:
         raise StoreError(message) from problem
 
 
-def _require_plain_hdf5(path: Path) -> None:
-    try:
-        with h5py.File(path, "r") as file:
-            if "FILE_TYPE" in file.attrs:
-                message = f"{path} is in MintPy's layout, which cannot be opened yet: export it to GeoTIFF or NetCDF"
-                raise StoreError(message)
-            _refuse_outside_data(path, file)
-    except (OSError, RuntimeError) as problem:
-        message = f"{path} is damaged or cut ({problem}): get the file again"
-        raise StoreError(message) from problem
-
-
-def _refuse_outside_data(path: Path, group: h5py.Group) -> None:
-    for name in group:
-        link = group.get(name, getlink=True)
-        item = None if isinstance(link, h5py.ExternalLink) else group.get(name)
-        outside = isinstance(link, h5py.ExternalLink)
-        if isinstance(item, h5py.Dataset):
-            outside = bool(item.external) or item.is_virtual
-        if outside:
-            message = f"{path}: {name!r} lies in another file, which is not followed; copy the data into one file"
-            raise StoreError(message)
-        if isinstance(item, h5py.Group):
-            _refuse_outside_data(path, item)
+def _is_mintpy(path: Path) -> bool:
+    """Tell whether an HDF5 file is in MintPy's layout; refuse one that is damaged or points to other files."""
+    with hdf.reading(path) as file:
+        return is_mintpy(file)

@@ -6,7 +6,7 @@ which on maps is seldom.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 RCOND = 1e-10  # of scaled columns; below, a term cannot be told from the others
 CHUNK = 256
+LANES = 64  # pixels side by side where all have the same dates
 
 
 class Fit(NamedTuple):
@@ -184,3 +185,72 @@ def fit_series(
         multiple=CHUNK,
     )
     return out
+
+
+class WholeFit(NamedTuple):
+    """Coefficients (p, P), sums of squared residuals (P,), and the inverse normal matrix (p, p) that all share."""
+
+    value: Doubles
+    misfit: Doubles
+    covariance: Doubles
+
+
+@jit
+def _fit_lanes(series: Doubles, design: Doubles, inverse: Doubles, value: Doubles, misfit: Doubles) -> None:
+    # series (n, LANES), value (p, LANES), misfit (LANES,)
+    value[:], misfit[:] = 0.0, 0.0
+    rest = np.empty(LANES)
+    for k in range(design.shape[1]):
+        for i in range(design.shape[0]):
+            for q in range(LANES):
+                value[k, q] += inverse[k, i] * series[i, q]
+    for i in range(design.shape[0]):
+        for q in range(LANES):
+            rest[q] = series[i, q]
+        for k in range(design.shape[1]):
+            for q in range(LANES):
+                rest[q] -= design[i, k] * value[k, q]
+        for q in range(LANES):
+            misfit[q] += rest[q] * rest[q]
+
+
+@jit
+def _fit_block(series: Doubles, design: Doubles, inverse: Doubles, value: Doubles, misfit: Doubles) -> None:
+    # whole numbers of lanes
+    lanes, sums = np.empty((design.shape[1], LANES)), np.empty(LANES)
+    for first in range(0, misfit.size, LANES):
+        _fit_lanes(series[:, first : first + LANES], design, inverse, lanes, sums)
+        value[:, first : first + LANES] = lanes
+        misfit[first : first + LANES] = sums
+
+
+def fit_whole(values: npt.NDArray[Any], design: Doubles) -> WholeFit | None:
+    """Fit series without gaps, which all have the same pseudo-inverse; None if the design does not determine it.
+
+    Parameters
+    ----------
+    values : array, (n, P)
+        Series, float32 or float64. One with a gap (NaN) gets NaN.
+    design : array, (n, p)
+        Functions of time.
+    """
+    dates, columns = design.shape
+    count = values.shape[1]
+    inverse = np.zeros((columns, dates))
+    if not pseudo_inverse(_plain(design), np.ones(dates), inverse):
+        return None
+    functions = _plain(design)
+    value, misfit = np.empty((columns, count)), np.empty(count)
+
+    def work(start: int, stop: int) -> None:
+        series = np.zeros((dates, CHUNK))
+        coefficients, sums = np.empty((columns, CHUNK)), np.empty(CHUNK)
+        for first in range(start, stop, CHUNK):
+            width = min(CHUNK, stop - first)
+            series[:, :width] = values[:, first : first + width]
+            _fit_block(series, functions, inverse, coefficients, sums)
+            value[:, first : first + width] = coefficients[:, :width]
+            misfit[first : first + width] = sums[:width]
+
+    in_threads(work, count, multiple=CHUNK)
+    return WholeFit(value, misfit, inverse @ inverse.T)

@@ -181,3 +181,24 @@ def days_between(first: Epoch, second: Epoch) -> float:
 def years_since(times: Epochs, origin: Epoch) -> npt.NDArray[np.float64]:
     """Return Julian years (365.25 days) since `origin`, shape of `times`."""
     return np.asarray((times - origin) / np.timedelta64(1, "ns"), dtype=np.float64) / (86_400e9 * DAYS_PER_YEAR)
+
+
+def decimal_years(times: Epochs) -> npt.NDArray[np.float64]:
+    """Return dates as MintPy writes them in years: the year, plus the days since its first in units of 365.25.
+
+    The clock jumps by up to a day at the end of a year. Use `years_since` unless results are compared with MintPy's.
+
+    Examples
+    --------
+    >>> decimal_years(as_epochs(["20190101", "20190102T120000"])).round(6).tolist()
+    [2019.0, 2019.004107]
+    """
+    stamps = np.asarray(times, "datetime64[ns]")
+    first = stamps.astype("datetime64[Y]")
+    year = first.astype(np.int64) + 1970
+    return np.asarray(year + years_since(stamps, np.datetime64(0, "ns")) - years_since(first, np.datetime64(0, "ns")))
+
+
+def decimal_years_since(times: Epochs, origin: Epoch) -> npt.NDArray[np.float64]:
+    """Return years on MintPy's clock since `origin`; see `decimal_years`."""
+    return decimal_years(times) - float(decimal_years(np.array([origin]))[0])

@@ -32,7 +32,7 @@ IMAGE_CUBE = "ImageCube"
 PAIR_STACK = "PairStack"
 TIME_SERIES = "TimeSeries"
 MOTION_MODEL = "MotionModel"
-COMPONENTS = ("east", "north", "up", "los")
+COMPONENTS = ("east", "north", "up", "los", "azimuth")
 MAP_DIMS = ("y", "x")
 
 _MAIN: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -35,6 +35,7 @@ from creepmeter.products.maps import map_figure, panel_figure, sigma_figure, vel
 from creepmeter.products.quantities import MapPoint, median, nmad
 
 __all__ = [
+    "date_axis",
     "histogram_figure",
     "map_figure",
     "network_figure",
@@ -162,11 +163,12 @@ def _draw_dates(axes: Axes, network: Network, used: npt.NDArray[np.bool_]) -> No
     )
     margin = 0.03 * (times[-1] - times[0])
     axes.set_xlim(times[0] - margin, times[-1] + margin)
-    _date_axis(axes)
+    date_axis(axes)
     tidy(axes, grid=True)
 
 
-def _date_axis(axes: Axes) -> None:
+def date_axis(axes: Axes) -> None:
+    """Give axes a horizontal axis of dates that says no more than it must."""
     locator = AutoDateLocator(minticks=3, maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
@@ -211,7 +213,7 @@ def series_figure(
         axes.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
         axes.set_ylabel("Displacement (m)", fontsize=FONT_PT, color=INK)
         axes.set_title(_point_title(series, cell), fontsize=FONT_PT, color=INK, loc="left")
-        _date_axis(axes)
+        date_axis(axes)
         tidy(axes, grid=True)
     all_axes[0].legend(fontsize=SMALL_PT, frameon=False, ncols=2, loc="best", handlelength=1.4, borderaxespad=0.2)
     return figure

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from creepmeter.products.figures import histogram_figure, network_figure, series
 from creepmeter.products.frame import Backdrop, mask_outlines
 from creepmeter.products.maps import sigma_figure, velocity_figure
 from creepmeter.products.options import MapStyle
+from creepmeter.products.page import versions
 from creepmeter.products.quantities import MapPoint, pick_points
 from creepmeter.products.summary import (
     PairRow,
@@ -152,7 +151,7 @@ def render_report(context: ReportContext) -> str:
         notes=list(context.notes),
         settings=context.settings,
         command=context.command,
-        versions=_versions(),
+        versions=versions(_LIBRARIES),
     )
 
 
@@ -172,16 +171,6 @@ def _lead(motion: xr.Dataset, points: Sequence[MapPoint]) -> str:
     direction = mean_direction(motion, fastest)
     heading = f", moving {direction} (clockwise)" if direction else ""
     return f"Fastest well-measured point: row {fastest.row}, column {fastest.column} of the map{heading}."
-
-
-def _versions() -> list[tuple[str, str]]:
-    found = [("python", platform.python_version())]
-    for name in _LIBRARIES:
-        try:
-            found.append((name, version(name)))
-        except PackageNotFoundError:  # run from a source tree that is not installed
-            continue
-    return found
 
 
 def _pictures(

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from creepmeter.errors import ConfigError
-from creepmeter.inversion.options import InvertOptions
+from creepmeter.inversion.options import COHERENCE_WEIGHTS, InvertOptions, needs_coherence
 from creepmeter.model.options import Options
 from creepmeter.pairs.options import PairOptions
 from creepmeter.stack.options import StableOptions
@@ -63,6 +63,17 @@ class StableSection(StableOptions):
     stable: str | None = Field(None, description="Stable ground, polygons or raster (nonzero), in place of `moving`")
 
 
+class InvertSection(InvertOptions):
+    """How displacement per pair becomes displacement per date."""
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _offsets_have_no_coherence(cls, value: object) -> object:
+        if value in COHERENCE_WEIGHTS:
+            raise ValueError(needs_coherence(str(value)))
+        return value
+
+
 class OutputSection(Options):
     """What is written, and where."""
 
@@ -85,7 +96,7 @@ class RunConfig(Options):
     pairs: PairOptions = PairOptions()
     track: TrackSection = TrackSection()
     stable: StableSection = StableSection()
-    invert: InvertOptions = InvertOptions()
+    invert: InvertSection = InvertSection()
     velocity: VelocityOptions = VelocityOptions()
     output: OutputSection = OutputSection()
     compute: ComputeSection = ComputeSection()

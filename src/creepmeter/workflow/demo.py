@@ -8,7 +8,8 @@ from creepmeter.blocks import Progress
 from creepmeter.io.raster import write_geotiff
 from creepmeter.io.swap import write_text
 from creepmeter.simulate import demo_scenes, write_scenes
-from creepmeter.workflow.run import RunResult, run
+from creepmeter.workflow.outcome import RunResult
+from creepmeter.workflow.run import run
 
 CONFIG = """\
 # Eight summers of a simulated valley with two slides. Run again with: creepmeter run creepmeter.yaml -o run

@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from creepmeter.errors import GridError
+from creepmeter.errors import GridError, StoreError
 from creepmeter.io import store
+from creepmeter.io.mintpy import listing
+from creepmeter.io.mintpy.dates import written
+from creepmeter.io.mintpy.listing import FileListing
 from creepmeter.io.provenance import provenance_of
 from creepmeter.model.grid import describe_grid, grid_of
 from creepmeter.model.network import Network
 from creepmeter.model.schema import MAP_DIMS, PAIR_STACK, kind_of
 from creepmeter.pairs.select import describe_network
 
+_TOLD = ("provenance", "mintpy")  # shown in another place
 MOST_BYTES = 64_000_000  # read of one variable: what is valid in a large product is told from a part of it
 
 
@@ -69,6 +73,8 @@ class Description:
         Version, options, inputs.
     attributes : mapping of str to str
         The rest.
+    mintpy : FileListing, optional
+        Datasets and attributes under their own names, of a file in MintPy's layout.
     """
 
     kind: str
@@ -81,10 +87,14 @@ class Description:
     variables: Mapping[str, VariableDescription] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
+    mintpy: FileListing | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
-        return asdict(self)
+        found = asdict(self)
+        if self.mintpy is None:
+            del found["mintpy"]
+        return found
 
 
 def describe(path: str | Path, *, most_bytes: int = MOST_BYTES) -> Description:
@@ -110,8 +120,64 @@ def describe(path: str | Path, *, most_bytes: int = MOST_BYTES) -> Description:
         network=_network(dataset) if kind == PAIR_STACK else "",
         variables={str(name): _variable(variable, most_bytes) for name, variable in dataset.data_vars.items()},
         provenance=provenance_of(dataset),
-        attributes={str(name): str(value) for name, value in dataset.attrs.items() if name != "provenance"},
+        attributes={str(name): str(value) for name, value in dataset.attrs.items() if name not in _TOLD},
+        mintpy=listing.list_file(path) if listing.is_mintpy_file(path) else None,
     )
+
+
+def list_dates(path: str | Path, show: listing.Show = "all") -> list[str]:
+    """Return the dates of a product as YYYYMMDD, or its pairs as YYYYMMDD_YYYYMMDD.
+
+    Parameters
+    ----------
+    path : path
+        Anything that `creepmeter.open` opens.
+    show : {"all", "kept", "dropped"}
+        Which pairs of a stack.
+
+    Raises
+    ------
+    StoreError
+        It has no dates.
+    """
+    if listing.is_mintpy_file(path):
+        return listing.list_dates(path, show)
+    dataset = store.open(path)
+    if kind_of(dataset) == PAIR_STACK:
+        ends = zip(dataset["ref_time"].values, dataset["sec_time"].values, dataset["used"].values, strict=True)
+        return [
+            f"{written(ref)}_{written(sec)}" for ref, sec, used in ends if show == "all" or used == (show == "kept")
+        ]
+    if "time" not in dataset.coords or dataset["time"].dtype.kind != "M":
+        message = f"{path} has no dates: give a stack or a series"
+        raise StoreError(message)
+    return [written(time) for time in np.atleast_1d(dataset["time"].values)]
+
+
+def list_slices(path: str | Path) -> list[str]:
+    """Return the names of all maps of a product."""
+    if listing.is_mintpy_file(path):
+        return listing.list_slices(path)
+    dataset = store.open(path)
+    return [str(name) for name, variable in dataset.data_vars.items() if variable.dims[-2:] == MAP_DIMS]
+
+
+def read_values(path: str | Path, name: str) -> npt.NDArray[Any]:
+    """Return the values of a dataset or variable of a product; of a large one, a part.
+
+    Raises
+    ------
+    StoreError
+        There is none of that name.
+    """
+    if listing.is_mintpy_file(path):
+        return listing.read_values(path, name)
+    dataset = store.open(path)
+    if name not in dataset.variables:
+        message = f"{path} has no variable {name!r}: it has {', '.join(map(str, dataset.variables))}"
+        raise StoreError(message)
+    values: npt.NDArray[Any] = _part(dataset[name], MOST_BYTES).values
+    return values
 
 
 def _grid(dataset: xr.Dataset) -> str | None:

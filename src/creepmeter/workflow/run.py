@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import StoreError
@@ -19,35 +16,13 @@ from creepmeter.pairs.select import describe_network, select_pairs
 from creepmeter.workflow.ahead import compiling_ahead
 from creepmeter.workflow.config import RunConfig, config_text, read_config
 from creepmeter.workflow.inputs import check_images, find_file, find_images
+from creepmeter.workflow.journal import Entry, Journal, noted
+from creepmeter.workflow.outcome import RunResult
 from creepmeter.workflow.setting import Setting, require_chips
 from creepmeter.workflow.steps import STEPS, Step, chosen_steps, keys
 
 logger = logging.getLogger(__name__)
-_JOURNAL = ".creepmeter.json"
 _CHECKED = ".images.json"
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the results are.
-    made, fresh : tuple of str
-        Steps that were done, and those that were up to date.
-    left_out : tuple of str
-        Inputs that were not used, and why.
-    notes : tuple of str
-        What a reader should know.
-    """
-
-    folder: Path
-    made: tuple[str, ...]
-    fresh: tuple[str, ...]
-    left_out: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def run(
@@ -92,7 +67,7 @@ def run(
     options = read_config(path, overrides)
     steps = chosen_steps(start, end, dostep)
     target = Path(folder if folder is not None else options.output.folder)
-    with RunLock(target), limit_threads(options.compute.threads), _noted() as notes, compiling_ahead() as ready:
+    with RunLock(target), limit_threads(options.compute.threads), noted() as notes, compiling_ahead() as ready:
         setting = prepare(options, path.parent, target, progress or NullProgress(), notes)
         write_text(target / "creepmeter.yaml", config_text(options))
         made, fresh = _do(setting, steps, ready, force=force)
@@ -120,7 +95,7 @@ def _do(
     fresh: list[str] = []
     _require_earlier(setting, steps[0], current)
     for step in steps:
-        before = _entry(setting.folder, step.name)
+        before = Journal(setting.folder).entry(step.name)
         if not force and _is_fresh(setting, step, current[step.name]):
             setting.notes.extend(text for text in before.notes if text not in setting.notes)
             fresh.append(step.name)
@@ -132,22 +107,14 @@ def _do(
         files = step.make(setting, current[step.name])
         for name in set(before.files) - set(files):
             remove(setting.folder / name)
-        _note_done(setting.folder, step.name, _Entry(current[step.name], tuple(files), tuple(setting.notes[known:])))
+        entry = Entry(current[step.name], tuple(files), tuple(setting.notes[known:]))
+        Journal(setting.folder).note(step.name, entry)
         made.append(step.name)
     return made, fresh
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """What the journal says of a step: its key, the files it made, and what it had to say."""
-
-    key: str = ""
-    files: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
 def _is_fresh(setting: Setting, step: Step, key: str) -> bool:
-    entry = _entry(setting.folder, step.name)
+    entry = Journal(setting.folder).entry(step.name)
     if entry.key != key or not all((setting.folder / name).exists() for name in entry.files):
         return False
     return not step.product or _key_of(setting.folder / step.product) == key
@@ -165,51 +132,7 @@ def _key_of(store: Path) -> str | None:
 def _require_earlier(setting: Setting, first: Step, current: Mapping[str, str]) -> None:
     for step in STEPS[: STEPS.index(first)]:
         if not _is_fresh(setting, step, current[step.name]):
-            state = "is stale" if _entry(setting.folder, step.name).key else "was not done yet"
+            state = "is stale" if Journal(setting.folder).entry(step.name).key else "was not done yet"
             message = f"step {step.name} {state} in {setting.folder}, and {first.name} needs it: start from {step.name}"
             raise StoreError(message)
-        setting.notes.extend(_entry(setting.folder, step.name).notes)
-
-
-def _entry(folder: Path, name: str) -> _Entry:
-    found = _journal(folder).get(name, {})
-    return _Entry(str(found.get("key", "")), tuple(found.get("files", ())), tuple(found.get("notes", ())))
-
-
-def _journal(folder: Path) -> dict[str, dict[str, Any]]:
-    try:
-        known = json.loads((folder / _JOURNAL).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {name: each for name, each in known.items() if isinstance(each, dict)} if isinstance(known, dict) else {}
-
-
-def _note_done(folder: Path, name: str, entry: _Entry) -> None:
-    written = {"key": entry.key, "files": list(entry.files), "notes": list(entry.notes)}
-    write_text(folder / _JOURNAL, json.dumps({**_journal(folder), name: written}, indent=1, sort_keys=True))
-
-
-class _Notes(logging.Handler):
-    """Collects warnings for the report."""
-
-    def __init__(self, notes: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self._notes = notes
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message once."""
-        text = record.getMessage()
-        if text not in self._notes:
-            self._notes.append(text)
-
-
-@contextmanager
-def _noted() -> Iterator[list[str]]:
-    notes: list[str] = []
-    handler = _Notes(notes)
-    root = logging.getLogger("creepmeter")
-    root.addHandler(handler)
-    try:
-        yield notes
-    finally:
-        root.removeHandler(handler)
+        setting.notes.extend(Journal(setting.folder).entry(step.name).notes)

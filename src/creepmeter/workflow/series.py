@@ -14,6 +14,7 @@ from creepmeter.inversion.invert import (
     errors_of_dates,
     independent_share_of,
     invert_block,
+    looks_of,
     template_series,
     used_network,
     used_values,
@@ -59,6 +60,7 @@ def invert_store(
     check(stack, PAIR_STACK)
     network = used_network(stack, options)
     share, cycle, used = independent_share_of(stack), cycle_of(stack), stack["used"].values
+    looks = looks_of(stack, options)
     key = key or digest_text("invert", digest_file(source), options.model_dump())
     errors = errors_of_dates(stack, network, options)
     template = template_series(stack, network, options, errors).assign_attrs(key=key)
@@ -74,6 +76,7 @@ def invert_store(
             quality=used_values(here["quality"].values, used) if "quality" in here else None,
             share=share,
             cycle_m=cycle,
+            looks=looks,
         )
         found["sigma"] = errors.apply(found["sigma"], found["datum"])
         return found

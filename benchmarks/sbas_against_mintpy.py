@@ -1,0 +1,225 @@
+"""A small-baseline run against MintPy, on one simulated stack, in one sitting: CPU time, wall time, peak memory.
+
+    python -m benchmarks.sbas_against_mintpy --mintpy ENV/bin [--rows 1000 --columns 1000 --dates 60] [--folder DIR]
+
+MintPy (1.6.4, GPL) lives in an environment of its own and is only called. Both programs read the same files in the
+layout of ISCE2's topsStack, with the same template. Every step is a process of its own; its CPU time is user plus
+system time of that process and its children. This takes more than ten minutes at full size, most of it MintPy's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from creepmeter.simulate.layouts.isce2 import write_isce2
+from creepmeter.simulate.radar import RadarScene
+from creepmeter.simulate.radar_options import RadarOptions
+
+STEPS = (
+    "load_data",
+    "modify_network",
+    "reference_point",
+    "quick_overview",
+    "correct_unwrap_error",
+    "invert_network",
+    "velocity",
+)
+TEMPLATE = """\
+mintpy.load.processor        = isce
+mintpy.load.metaFile         = {data}/reference/IW2.xml
+mintpy.load.baselineDir      = {data}/baselines
+mintpy.load.unwFile          = {data}/merged/interferograms/*/filt_fine.unw
+mintpy.load.corFile          = {data}/merged/interferograms/*/filt_fine.cor
+mintpy.load.connCompFile     = {data}/merged/interferograms/*/filt_fine.unw.conncomp
+mintpy.load.demFile          = {data}/merged/geom_reference/hgt.rdr
+mintpy.load.lookupYFile      = {data}/merged/geom_reference/lat.rdr
+mintpy.load.lookupXFile      = {data}/merged/geom_reference/lon.rdr
+mintpy.load.incAngleFile     = {data}/merged/geom_reference/los.rdr
+mintpy.load.azAngleFile      = {data}/merged/geom_reference/los.rdr
+mintpy.load.shadowMaskFile   = {data}/merged/geom_reference/shadowMask.rdr
+mintpy.load.waterMaskFile    = {data}/merged/geom_reference/waterMask.rdr
+mintpy.reference.yx          = {reference}
+mintpy.unwrapError.method    = bridging
+mintpy.networkInversion.weightFunc = var
+mintpy.troposphericDelay.method = no
+mintpy.topographicResidual   = no
+mintpy.plot                  = no
+mintpy.geocode               = no
+mintpy.save.kmz              = no
+"""
+KB = 1024
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took: CPU and wall time in seconds, peak memory in megabytes, exit status."""
+
+    cpu: float
+    wall: float
+    peak: float
+    status: int
+
+
+def measure(command: Sequence[str], folder: Path, log: Path, threads: int | None = None) -> Cost:
+    """Run a command and return what it took; its output goes to a file."""
+    environment = dict(os.environ)
+    if threads is not None:
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CREEPMETER_THREADS")
+        environment |= dict.fromkeys(names, str(threads))
+    begin = time.perf_counter()
+    with log.open("ab") as out:
+        # No input from outside: the commands are written in this file.
+        process = subprocess.Popen(list(command), cwd=folder, env=environment, stdout=out, stderr=out)  # noqa: S603
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - begin
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / KB, process.returncode)
+
+
+def make_inputs(options: RadarOptions, data: Path) -> tuple[int, int]:
+    """Write the stack unless it is there, and return its reference pixel."""
+    scene = RadarScene(options, seed=7)
+    if not (data / "done").exists():
+        write_inputs(scene, data)
+        (data / "done").touch()
+    return scene.reference
+
+
+def write_inputs(scene: RadarScene, data: Path) -> None:
+    """Write the stack, and its metadata as MintPy keeps them (it reads the .xml only where ISCE is installed)."""
+    write_isce2(scene.stack(), data)
+    facts = {name: value for name, value in scene.attributes().items() if name not in ("LENGTH", "WIDTH")}
+    text = "".join(f"{name:<30} {value}\n" for name, value in facts.items())
+    (data / "reference" / "data.rsc").write_text(text, encoding="utf-8")
+
+
+def run_steps(program: Sequence[str], folder: Path, template: Path, name: str) -> dict[str, Cost]:
+    """Run all steps with one program."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    costs = {}
+    for step in STEPS:
+        costs[step] = measure([*program, str(template), "--dostep", step], folder, folder.parent / f"{name}.log")
+        tell(f"{name:<11} {step:<22} {text_of(costs[step])}")
+    return costs
+
+
+def text_of(cost: Cost) -> str:
+    """Return a cost as text."""
+    return f"cpu {cost.cpu:8.2f} s   wall {cost.wall:8.2f} s   peak {cost.peak:6.0f} MB   status {cost.status}"
+
+
+def read_warm(stack: Path) -> float:
+    """Return the wall time of a second read of phase and coherence with h5py, pair by pair."""
+    wall = 0.0
+    for _ in range(2):
+        begin = time.perf_counter()
+        with h5py.File(stack) as file:
+            buffer = np.empty(file["unwrapPhase"].shape[1:], np.float32)
+            for name in ("unwrapPhase", "coherence"):
+                for index in range(file[name].shape[0]):
+                    file[name].read_direct(buffer, np.s_[index])
+        wall = time.perf_counter() - begin
+    return wall
+
+
+def digest_of(folder: Path) -> str:
+    """Return a digest of the arrays that invert_network makes."""
+    digest = hashlib.sha256()
+    for name in ("timeseries", "temporalCoherence", "numInvIfgram", "maskTempCoh"):
+        with h5py.File(folder / f"{name}.h5") as file:
+            for key in sorted(file):
+                if file[key].ndim > 1:
+                    digest.update(np.ascontiguousarray(file[key][()]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def memory_runs(program: Sequence[str], folder: Path, template: Path) -> list[dict[str, object]]:
+    """Invert under several limits of memory and numbers of threads; the same bits must come out."""
+    found: list[dict[str, object]] = []
+    for limit, threads in ((1, 2), (2, 1), (4, 2)):
+        (folder / "timeseries.h5").unlink()
+        command = [*program, str(template), "--dostep", "invert_network", "--memory-gb", str(limit)]
+        cost = measure(command, folder, folder.parent / "memory.log", threads)
+        found.append({"limit, GB": limit, "threads": threads, **asdict(cost), "bits": digest_of(folder)})
+        tell(f"invert_network in {limit} GB, {threads} threads: {text_of(cost)}   bits {found[-1]['bits']}")
+    return found
+
+
+def tell(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the comparison, print its table and write it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mintpy", type=Path, help="folder with smallbaselineApp.py; left out: only creepmeter runs")
+    parser.add_argument("--folder", type=Path, default=Path("build/sbas-benchmark"))
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--columns", type=int, default=1000)
+    parser.add_argument("--dates", type=int, default=60)
+    parser.add_argument("--connections", type=int, default=3)
+    given = parser.parse_args(arguments)
+    options = RadarOptions(
+        rows=given.rows, columns=given.columns, dates=given.dates, connections=given.connections, geocoded=False,
+        days=12, cycle_chance=0.18, turbulence_m=0.004, stratified=0.004, dem_error_m=5, missing_stripes=0.05,
+        nodata_corner=0.1, islands=3,
+    )  # fmt: skip
+    folder = given.folder.resolve()
+    row, column = make_inputs(options, folder / "data")
+    template = folder / "Benchmark.txt"
+    template.write_text(TEMPLATE.format(data=folder / "data", reference=f"{row}, {column}"), encoding="utf-8")
+    ours_program = [str(Path(sys.executable).with_name("creepmeter")), "sbas"]
+    warm_up(ours_program, folder)
+    figures: dict[str, object] = {"pixels": given.rows * given.columns}
+    ours = run_steps(ours_program, folder / "ours", template, "creepmeter")
+    figures["h5py read, s"] = read_warm(folder / "ours" / "inputs" / "ifgramStack.h5")
+    figures["memory"] = memory_runs(ours_program, folder / "ours", template)
+    figures["creepmeter"] = {step: asdict(cost) for step, cost in ours.items()}
+    if given.mintpy is not None:
+        program = [str(given.mintpy / "python"), str(given.mintpy / "smallbaselineApp.py")]
+        theirs = run_steps(program, folder / "mintpy", template, "mintpy")
+        figures["mintpy"] = {step: asdict(cost) for step, cost in theirs.items()}
+        tell_ratios(ours, theirs)
+    tell(f"warm h5py read {figures['h5py read, s']:.2f} s; invert_network {ours['invert_network'].wall:.2f} s wall")
+    (folder / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    return 0
+
+
+def warm_up(program: Sequence[str], folder: Path) -> None:
+    """Compile the kernels on a tiny stack, so that no measured step does."""
+    small = folder / "tiny"
+    scene = RadarScene(RadarOptions(rows=60, columns=80, dates=6, geocoded=False, cycle_chance=0.3), seed=1)
+    write_inputs(scene, small / "data")
+    row, column = scene.reference
+    template = small / "Tiny.txt"
+    template.write_text(TEMPLATE.format(data=small / "data", reference=f"{row}, {column}"), encoding="utf-8")
+    run_steps(program, small / "run", template, "warm-up")
+
+
+def tell_ratios(ours: dict[str, Cost], theirs: dict[str, Cost]) -> None:
+    """Print CPU times side by side."""
+    for step in STEPS:
+        tell(
+            f"{step:<22} {theirs[step].cpu:9.2f} {ours[step].cpu:8.2f}  ratio {theirs[step].cpu / ours[step].cpu:7.1f}"
+        )
+    total = [sum(cost.cpu for cost in costs.values()) for costs in (theirs, ours)]
+    tell(f"{'load to velocity':<22} {total[0]:9.2f} {total[1]:8.2f}  ratio {total[0] / total[1]:7.1f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

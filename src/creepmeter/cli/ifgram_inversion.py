@@ -1,0 +1,91 @@
+"""creepmeter ifgram-inversion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from creepmeter.cli.flags import FILE, changed, memory_flag, options_from
+from creepmeter.cli.group import Verb
+from creepmeter.cli.progress import shown_progress
+from creepmeter.cli.session import announce_compilation, say
+from creepmeter.inversion.options import NetworkInversionOptions
+
+_RENAMED = {
+    "weight_func": "-w",
+    "obs_dataset": "-i",
+    "water_mask_file": "-m",
+    "mask_dataset": "--mask-dset",
+    "mask_threshold": "--mask-thres",
+    "min_redundancy": "--min-redun",
+    "sigma": "--calc-cov",
+}
+
+
+@click.command(cls=Verb, example="creepmeter ifgram-inversion inputs/ifgramStack.h5 -w var")
+@click.argument("stack", type=FILE)
+@click.option("-t", "--template", type=FILE, help="Take options from a MintPy template; flags count more.")
+@click.option(
+    "-o",
+    "--output",
+    "names",
+    nargs=3,
+    type=click.Path(path_type=Path),
+    metavar="SERIES QUALITY COUNT",
+    help="Files to make: series, temporal coherence (offsets: residual), number of pairs; default as in MintPy.",
+)
+@click.option("--min-norm-phase", is_flag=True, help="Bridge islands with least displacement, not least velocity.")
+@options_from(NetworkInversionOptions, rename=_RENAMED)
+@memory_flag
+def command(
+    stack: Path,
+    template: Path | None,
+    names: tuple[Path, Path, Path] | None,
+    min_norm_phase: bool,
+    memory_gb: float,
+    options: NetworkInversionOptions,
+) -> None:
+    """Turn phase or offset per pair of a MintPy stack into displacement per date.
+
+    Products go to the work folder: that above `inputs`, or that of the stack.
+    """
+    from creepmeter.io.mintpy.stack import StackFile
+    from creepmeter.workflow.sbas.invert import invert_network
+    from creepmeter.workflow.sbas.masks import find_geometry
+
+    if template is not None:
+        options = _from_template(template, options)
+    if min_norm_phase:
+        options = changed(options, min_norm_velocity=False)
+    announce_compilation()
+    opened = StackFile.open(stack)
+    parent = stack.resolve().parent
+    folder = parent.parent if parent.name == "inputs" else parent
+    given = [name.absolute() for name in names] if names else None
+    with shown_progress() as progress:
+        found = invert_network(
+            opened,
+            folder,
+            find_geometry(opened, folder),
+            options,
+            memory_gb=memory_gb,
+            progress=progress,
+            names=given,
+        )
+    total = opened.shape[1] * opened.shape[2]
+    say(f"{found.files[0]}: {found.dataset}, {found.pixels} of {total} pixels, {found.bridged} of them bridged")
+    if found.reliable is not None:
+        say(f"{found.files[3]}: {found.reliable} pixels with a temporal coherence of {options.min_temp_coh:g} or more")
+
+
+def _from_template(path: Path, options: NetworkInversionOptions) -> NetworkInversionOptions:
+    from creepmeter.workflow.sbas.template import read_template
+
+    context = click.get_current_context()
+    given = {
+        name: getattr(options, name)
+        for name in type(options).model_fields
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+    return changed(read_template(path).invert, **given)

@@ -1,0 +1,84 @@
+"""creepmeter timeseries2velocity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from creepmeter.cli.flags import FILE, build, changed, memory_flag, require_other, writable
+from creepmeter.cli.lists import ListVerb
+from creepmeter.cli.progress import shown_progress
+from creepmeter.cli.session import announce_compilation, say
+from creepmeter.velocity.options import TimeFunctionOptions
+
+_LISTS = ("--ex", "--ex-date", "--periodic", "--period", "--peri", "--step", "--step-date", "--polyline")
+_DECAYS = ("--exp", "--exponential", "--log", "--logarithmic")
+
+
+@click.command(
+    cls=ListVerb,
+    lists=(*_LISTS, *_DECAYS, "--ref-yx"),
+    example="creepmeter timeseries2velocity timeseries.h5 --periodic 1 0.5 --step 20190401 --exp 20190401 60",
+)
+@click.argument("series", type=FILE)
+@click.option("-t", "--template", type=FILE, help="Take options from a MintPy template; flags count more.")
+@click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Default velocity.h5.")
+@click.option("-s", "--start-date", help="First date used, YYYYMMDD.")
+@click.option("-e", "--end-date", help="Last date used, YYYYMMDD.")
+@click.option("--ex", "--ex-date", "exclude_date", multiple=True, help="Dates left out, or text files of dates.")
+@click.option("--uq", "--uncertainty", "uncertainty_quantification", metavar="[residue|covariance|bootstrap]")
+@click.option("--ts-cov", "--ts-cov-file", "time_series_cov_file", help="Standard errors of the series.")
+@click.option("--bc", "--bootstrap-count", "bootstrap_count", type=int, help="Resamplings of the dates.")
+@click.option("--poly", "--polynomial", "--poly-order", "polynomial", type=int, help="Degree of the polynomial.")
+@click.option("--periodic", "--period", "--peri", "periodic", multiple=True, help="Periods in years, 1 = annual.")
+@click.option("--step", "--step-date", "step_date", multiple=True, help="Dates of steps.")
+@click.option("--polyline", multiple=True, help="Dates from which the rate is another.")
+@click.option("--exp", "--exponential", "exp", multiple=True, help="Onset and times in days: 20181026 60 120.")
+@click.option("--log", "--logarithmic", "log", multiple=True, help="Onset and times in days: 20181026 60 120.")
+@click.option("--ref-date", help="Date that the series is relative to for the fit.")
+@click.option("--ref-yx", help="Row and column that the series is relative to for the fit.")
+@memory_flag
+def command(
+    series: Path,
+    template: Path | None,
+    target: Path | None,
+    memory_gb: float,
+    **given: str | int | Sequence[str] | None,
+) -> None:
+    """Fit velocity and other functions of time to a series in MintPy's layout."""
+    from creepmeter.io.mintpy.product import list_datasets
+    from creepmeter.workflow.sbas.velocity import fit_velocity_file
+
+    options = _options(template, given)
+    target = writable(target) if target is not None else series.parent / "velocity.h5"
+    require_other(series, target)
+    announce_compilation()
+    with shown_progress() as progress:
+        fit_velocity_file(series, target, options, memory_gb=memory_gb, progress=progress)
+    say(f"{target}: {', '.join(list_datasets(target))}")
+
+
+def _options(template: Path | None, given: dict[str, str | int | Sequence[str] | None]) -> TimeFunctionOptions:
+    values = {name: _values(name, value) for name, value in given.items() if value not in (None, ())}
+    if template is None:
+        return build(TimeFunctionOptions, {"exclude_date": (), **values})
+    from creepmeter.workflow.sbas.template import read_template
+
+    return changed(read_template(template).velocity, **values)
+
+
+def _values(name: str, value: str | int | Sequence[str] | None) -> object:
+    """Return what the model takes: MintPy's flags list several values, decays start with their date."""
+    if isinstance(value, str) and name == "ref_yx":
+        return tuple(value.split(","))
+    if not isinstance(value, tuple):
+        return value
+    if name not in ("exp", "log"):
+        return tuple(part for text in value for part in text.split(",") if part)
+    found = []
+    for text in value:
+        onset, *scales = text.split(",")
+        found += [f"{onset}:{scale}" for scale in scales] or [onset]
+    return tuple(found)

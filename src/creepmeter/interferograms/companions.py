@@ -1,0 +1,144 @@
+"""Files that belong to one pair: coherence, components, wrapped phase, magnitude; found by the dates in their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy.typing as npt
+
+from creepmeter.errors import InputError
+from creepmeter.interferograms.catalogue import Report, grid_of_layer, matching
+from creepmeter.interferograms.layers import Resampled, lattice_offset
+from creepmeter.interferograms.load_options import LoadOptions
+from creepmeter.interferograms.names import DatePair, by_pair, dates_of
+from creepmeter.io.layers import Layer
+from creepmeter.io.rasterfile import is_raster
+from creepmeter.model.grid import Grid, describe_grid
+from creepmeter.model.pair import Pair
+
+OPTION_OF = {
+    "coherence": "cor_file",
+    "connectComponent": "conn_comp_file",
+    "wrapPhase": "int_file",
+    "magnitude": "mag_file",
+}
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Files of each layer by pair.
+
+    Parameters
+    ----------
+    files : mapping of str to mapping of Pair to (Path, DatePair)
+        Layer -> pair -> file, and its dates as written.
+    """
+
+    files: Mapping[str, Mapping[Pair, tuple[Path, DatePair]]]
+
+    @classmethod
+    def of(cls, options: LoadOptions, base: Path, report: Report) -> Companions:
+        """Look for the files of the options; patterns without a file are noted."""
+        found = {}
+        for layer, option in OPTION_OF.items():
+            pattern = getattr(options, option)
+            files = matching(pattern, base)
+            if pattern and not files:
+                report.note(f"{option}: no file matches {pattern}, {layer} is not loaded")
+            elif files:
+                found[layer] = by_pair(files, options.dates_pattern)
+                if not found[layer]:
+                    report.note(f"{option}: none of {len(files)} names holds two dates, {layer} is not loaded")
+        return cls(found)
+
+    def of_pair(self, pair: Pair) -> Iterator[tuple[str, Path, DatePair]]:
+        """Yield layer, file and dates as written, for what there is of a pair."""
+        for layer, files in self.files.items():
+            if pair in files:
+                yield (layer, *files[pair])
+
+
+def require_dates(path: Path, options: LoadOptions) -> DatePair:
+    """Return the dates in the name of a file or its folders.
+
+    Raises
+    ------
+    InputError
+        There are not two.
+    """
+    found = dates_of(path, options.dates_pattern)
+    if found is None:
+        message = (
+            f"{path} holds no two dates in its name or its folder's (YYYYMMDD, YYMMDD-YYMMDD): rename it or give "
+            "dates_pattern"
+        )
+        raise InputError(message)
+    return found
+
+
+def turned_note(count: int, report: Report) -> None:
+    """Note that products run backward in time."""
+    if count:
+        report.note(
+            f"{count} product(s) run from the later to the earlier date: signs of phase and baseline are turned"
+        )
+
+
+def is_geotiff(path: Path) -> bool:
+    """Tell whether a file is a raster with header of its own, whatever its name."""
+    return path.is_file() and is_raster(path)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer of a file without georeference, and the grid that a header gives it.
+
+    Parameters
+    ----------
+    layer : Layer
+        Source.
+    grid : Grid or None
+        None in radar coordinates.
+    """
+
+    layer: Layer
+    grid: Grid | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.layer.shape
+
+    @property
+    def name(self) -> str:
+        """File and band."""
+        return self.layer.name
+
+    def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
+        """Return the values of a window, (rows, columns)."""
+        return self.layer.read(rows, columns)
+
+
+def on_grid(layer: Layer, target: Grid | None, report: Report, label: str) -> Layer:
+    """Return a layer on the grid of the interferograms: resampled, with a note, when it lies on another lattice.
+
+    Parameters
+    ----------
+    layer : Layer
+        May carry a grid.
+    target : Grid or None
+        Grid of the interferograms; None in radar coordinates, where layers stay as they are.
+    report : Report
+        Takes the note.
+    label : str
+        Name of the layer; masks and lookup tables are taken from the nearest pixel, others bilinear.
+    """
+    own = grid_of_layer(layer)
+    if own is None or target is None or lattice_offset(own, target) is not None:
+        return layer
+    method: Literal["nearest", "bilinear"] = "nearest" if label.endswith("Mask") else "bilinear"
+    report.note(f"{label}: {layer.name} lies on another grid ({describe_grid(own)}), it is resampled ({method})")
+    return Placed(Resampled(layer, own, target, method), target)

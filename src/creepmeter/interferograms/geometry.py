@@ -1,0 +1,200 @@
+"""Geometry of a stack into MintPy's file: heights, angles, ranges, masks; what can be computed is not asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.errors import StoreError
+from creepmeter.interferograms.attributes import EARTH_RADIUS_M, text_of
+from creepmeter.interferograms.catalogue import Catalogue
+from creepmeter.interferograms.layers import Derived
+from creepmeter.interferograms.line_of_sight import Ramp
+from creepmeter.interferograms.load_options import LoadOptions
+from creepmeter.interferograms.looks import Looks, attributes_after
+from creepmeter.interferograms.sources import KEY, digest_layers, key_in, loaded_from, settings_of
+from creepmeter.io.layers import Layer
+from creepmeter.io.mintpy.product import write_product
+from creepmeter.io.provenance import digest_text, provenance
+
+_LOG = logging.getLogger(__name__)
+Values = npt.NDArray[Any]
+GEO, RADAR = "geometryGeo.h5", "geometryRadar.h5"
+MASKS = ("shadowMask", "waterMask")
+UNITS = {
+    "height": "m",
+    "incidenceAngle": "degree",
+    "azimuthAngle": "degree",
+    "slantRangeDistance": "m",
+    "latitude": "degree",
+    "longitude": "degree",
+    "azimuthCoord": "pixel",
+    "rangeCoord": "pixel",
+    "shadowMask": "1",
+    "waterMask": "1",
+}
+_ORDER = tuple(UNITS)
+_FLOAT_BYTES = 4
+
+
+def write_geometry(
+    catalogue: Catalogue, looks: Looks, options: LoadOptions, inputs: Path, *, memory_gb: float
+) -> list[tuple[Path, bool]]:
+    """Write the geometry of a catalogue, and its lookup table; what is up to date stays.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+        What a reader found.
+    looks : Looks
+        Part and looks of the stack; a lookup table on another grid is loaded whole.
+    options : LoadOptions
+        Compression and update.
+    inputs : Path
+        Folder of the files.
+    memory_gb : float
+        Memory to keep within, gigabytes.
+
+    Returns
+    -------
+    list of (Path, bool)
+        Every file, and whether it was made anew.
+    """
+    found = []
+    whole = completed(catalogue)
+    if whole.geometry:
+        found.append(_write(whole, looks, options, inputs, memory_gb))
+    if catalogue.lookup is not None and catalogue.lookup.geometry:
+        table = catalogue.lookup
+        full = Looks(slice(0, table.shape[0]), slice(0, table.shape[1]))
+        found.append(_write(table, full, options, inputs, memory_gb))
+    return found
+
+
+def _write(
+    catalogue: Catalogue, looks: Looks, options: LoadOptions, inputs: Path, memory_gb: float
+) -> tuple[Path, bool]:
+    target = inputs / (RADAR if catalogue.grid is None else GEO)
+    names = [name for name in _ORDER if name in catalogue.geometry]
+    layers = {name: catalogue.geometry[name] for name in names}
+    chosen = [looks.rows.start, looks.rows.stop, looks.columns.start, looks.columns.stop]
+    chosen += [looks.tall, looks.wide]
+    key = digest_text(
+        "geometry", chosen, looks.method, options.compression, dict(catalogue.attributes), digest_layers(layers)
+    )
+    if options.update and key_in(target) == key:
+        return target, False
+    if target.exists() and key_in(target) is None:
+        message = f"{target} was not loaded by creepmeter and is not replaced: move it away, or choose another folder"
+        raise StoreError(message)
+    need = looks.shape[0] * looks.shape[1] * _FLOAT_BYTES * (len(names) + 2) / 1e9
+    if need > memory_gb:
+        _LOG.warning(
+            "the geometry takes %.1f GB, more than the limit of %g GB: load it with more looks", need, memory_gb
+        )
+    values = {name: _values(looks.read(layer, name), name) for name, layer in layers.items()}
+    attributes = attributes_after(catalogue.attributes, looks, catalogue.grid)
+    attributes |= {"FILE_TYPE": "geometry", "UNIT": "1", "DATA_TYPE": "float32", KEY: key}
+    compression = {"default": "lzf", "none": None}.get(options.compression, options.compression)
+    origin = loaded_from({name: [layer] for name, layer in layers.items()})
+    write_product(
+        target,
+        values,
+        attributes,
+        units={name: UNITS[name] for name in names},
+        compression=compression,
+        provenance=provenance(settings_of(options), origin),
+    )
+    return target, True
+
+
+def _values(values: Values, name: str) -> Values:
+    """Return a geometry layer as MintPy stores it: masks bool, all else float32."""
+    if name in MASKS:
+        known = np.where(np.isfinite(values), values, 0) if values.dtype.kind == "f" else values
+        return np.asarray(known != 0)
+    return np.asarray(values, np.float32)
+
+
+# ------------------------------------------------------------------------------------------ what can be computed
+
+
+def completed(catalogue: Catalogue) -> Catalogue:
+    """Return a catalogue with slant range and incidence angle, computed on a sphere where no file gives them."""
+    geometry = dict(catalogue.geometry)
+    facts = catalogue.attributes
+    if "slantRangeDistance" not in geometry:
+        distance = _range_layer(catalogue)
+        if distance is not None:
+            geometry["slantRangeDistance"] = distance
+    if "incidenceAngle" not in geometry and "slantRangeDistance" in geometry and "HEIGHT" in facts:
+        radius, height = _radius(facts), float(facts["HEIGHT"])
+        layers = tuple(geometry[name] for name in ("slantRangeDistance", "height") if name in geometry)
+        geometry["incidenceAngle"] = Derived(layers, _incidence_from(radius, height), f"incidence {radius} {height}")
+    return replace(catalogue, geometry=geometry)
+
+
+def corners_of(catalogue: Catalogue) -> dict[str, str]:
+    """Return LAT_REF and LON_REF 1 to 4 of a scene in radar coordinates: first row left and right, last row.
+
+    They come from latitude and longitude of the corner pixels; nothing is returned where these are not known.
+    """
+    if catalogue.grid is not None or "LAT_REF1" in catalogue.attributes:
+        return {}
+    found = {}
+    for name, text in (("latitude", "LAT"), ("longitude", "LON")):
+        if name not in catalogue.geometry:
+            return {}
+        layer = catalogue.geometry[name]
+        rows, columns = layer.shape
+        places = [(row, column) for row in (0, rows - 1) for column in (0, columns - 1)]
+        for number, (row, column) in enumerate(places, start=1):
+            value = float(layer.read(slice(row, row + 1), slice(column, column + 1))[0, 0])
+            found[f"{text}_REF{number}"] = text_of(value)
+    return found
+
+
+def _radius(facts: Mapping[str, str]) -> float:
+    return float(facts.get("EARTH_RADIUS", EARTH_RADIUS_M))
+
+
+def _range_layer(catalogue: Catalogue) -> Layer | None:
+    facts = catalogue.attributes
+    if catalogue.grid is None:
+        if not {"STARTING_RANGE", "RANGE_PIXEL_SIZE"} <= set(facts):
+            return None
+        return Ramp(float(facts["STARTING_RANGE"]), float(facts["RANGE_PIXEL_SIZE"]), catalogue.shape)
+    if "incidenceAngle" in catalogue.geometry and "HEIGHT" in facts:
+        radius, height = _radius(facts), float(facts["HEIGHT"])
+        angle = catalogue.geometry["incidenceAngle"]
+        return Derived((angle,), _range_from(radius, height), f"slant range {radius} {height}")
+    return None
+
+
+def _range_from(radius_m: float, height_m: float) -> Callable[[Values], Values]:
+    """Return incidence angle (degrees) -> slant range (metres) on a sphere."""
+
+    def compute(incidence: Values) -> Values:
+        angle = np.radians(incidence.astype(np.float64))
+        root = np.sqrt((radius_m + height_m) ** 2 - (radius_m * np.sin(angle)) ** 2)
+        return np.asarray(root - radius_m * np.cos(angle), np.float32)
+
+    return compute
+
+
+def _incidence_from(radius_m: float, height_m: float) -> Callable[..., Values]:
+    """Return slant range and height of the ground (metres) -> incidence angle (degrees) on a sphere."""
+
+    def compute(distance: Values, ground: Values | None = None) -> Values:
+        far = distance.astype(np.float64)
+        here = radius_m + (0.0 if ground is None else np.nan_to_num(ground.astype(np.float64)))
+        cosine = ((radius_m + height_m) ** 2 - far**2 - here**2) / (2 * far * here)
+        return np.degrees(np.arccos(np.clip(cosine, -1, 1))).astype(np.float32)
+
+    return compute

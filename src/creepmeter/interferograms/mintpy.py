@@ -1,0 +1,86 @@
+"""Files in MintPy's layout as a source: ``ifgramStack.h5`` or ``offsetStack.h5``, and ``geometry*.h5``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from creepmeter.errors import InputError
+from creepmeter.interferograms.catalogue import (
+    OFFSET_LAYERS,
+    PHASE_LAYERS,
+    Catalogue,
+    Interferogram,
+    Report,
+    assemble,
+    matching,
+    one_file,
+)
+from creepmeter.interferograms.load_options import LoadOptions
+from creepmeter.io.layers import HdfLayer, Layer
+from creepmeter.io.mintpy.grid import grid_from
+from creepmeter.io.mintpy.product import list_datasets, read_attributes
+from creepmeter.io.mintpy.stack import StackFile
+
+STACKS = ("ifgramStack.h5", "offsetStack.h5")
+GEOMETRIES = ("geometryGeo.h5", "geometryRadar.h5")
+_OWN = ("CREEPMETER_", "Conventions", "FILE_PATH", "FILE_TYPE", "UNIT", "MODIFICATION_TIME")
+_MAP = 2
+
+
+def find(options: LoadOptions, base: Path) -> Catalogue:
+    """Return what files of MintPy hold; no pixel is read.
+
+    Parameters
+    ----------
+    options : LoadOptions
+        ``unw_file`` (or ``rg_off_file``) names the stack, ``dem_file`` the geometry; by default those in the folder
+        ``inputs``.
+    base : Path
+        Folder that relative names start from.
+
+    Raises
+    ------
+    InputError
+        There is no stack.
+    """
+    report = Report()
+    path = _stack_file(options, base)
+    stack = StackFile.open(path)
+    names = [name for name in (*PHASE_LAYERS, *OFFSET_LAYERS) if name in stack.names]
+    found = [
+        Interferogram(
+            pair,
+            {name: HdfLayer(path, name, index) for name in names},
+            float(stack.bperp[index]),
+            f"{path.name} {pair}",
+            keep=bool(stack.keep[index]),
+        )
+        for index, pair in enumerate(stack.pairs)
+    ]
+    attributes = {name: text for name, text in stack.attributes.items() if not name.startswith(_OWN)}
+    grid = grid_from(attributes, stack.shape[1:], path)
+    geometry = _geometry(options, base, path, report)
+    return assemble(found, geometry, attributes, report, grid=grid)
+
+
+def _stack_file(options: LoadOptions, base: Path) -> Path:
+    pattern = options.unw_file or options.rg_off_file or options.az_off_file
+    named = matching(pattern, base)
+    for place in named or [base / "inputs", base]:
+        for candidate in [place] if place.is_file() else [place / name for name in STACKS]:
+            if candidate.is_file():
+                return candidate
+    message = f"no {STACKS[0]} was found ({pattern or base / 'inputs'}): name it with unw_file"
+    raise InputError(message)
+
+
+def _geometry(options: LoadOptions, base: Path, stack: Path, report: Report) -> dict[str, Layer]:
+    path = one_file(options.dem_file, base, report, "dem_file")
+    if path is None:
+        path = next((place for name in GEOMETRIES if (place := stack.with_name(name)).is_file()), None)
+    if path is None:
+        report.note("no geometry file was found beside the stack")
+        return {}
+    read_attributes(path)
+    maps = [name for name, (shape, _) in list_datasets(path).items() if len(shape) == _MAP]
+    return {name: HdfLayer(path, name) for name in maps}

@@ -1,0 +1,54 @@
+"""The table of readers: which module knows the products of which processor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+from creepmeter.errors import ConfigError
+from creepmeter.interferograms.catalogue import Catalogue
+from creepmeter.interferograms.customary import with_customary_paths
+from creepmeter.interferograms.load_options import LoadOptions
+
+_ROOM = "creepmeter.interferograms"
+PRODUCERS: Mapping[str, str] = MappingProxyType(
+    {
+        "aria": f"{_ROOM}.aria",
+        "hyp3": f"{_ROOM}.hyp3",
+        "isce": f"{_ROOM}.isce2",
+        "gamma": f"{_ROOM}.gamma",
+        "roipac": f"{_ROOM}.roipac",
+        "snap": f"{_ROOM}.snap",
+        "gmtsar": f"{_ROOM}.gmtsar",
+        "cosicorr": f"{_ROOM}.cosicorr",
+        "autorift": f"{_ROOM}.autorift",
+        "itslive": f"{_ROOM}.itslive",
+        "mintpy": f"{_ROOM}.mintpy",
+        "geotiff": f"{_ROOM}.plain",
+    }
+)
+
+
+def find(options: LoadOptions, base: Path) -> Catalogue:
+    """Return what the reader of the chosen processor finds; headers are read, no pixels.
+
+    Parameters
+    ----------
+    options : LoadOptions
+        Processor and patterns of files.
+    base : Path
+        Folder that relative patterns start from.
+
+    Raises
+    ------
+    InputError
+        No product can be used.
+    """
+    name = PRODUCERS.get(options.processor)
+    if name is None:
+        message = f"processor {options.processor!r} is not known: choose from {', '.join(PRODUCERS)}"
+        raise ConfigError(message)
+    found: Catalogue = import_module(name).find(with_customary_paths(options, base), base)
+    return found

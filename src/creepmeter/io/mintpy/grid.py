@@ -1,0 +1,90 @@
+"""The grid of a file, from its attributes X_FIRST, Y_FIRST, X_STEP, Y_STEP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from creepmeter.errors import StoreError
+from creepmeter.model.grid import Grid
+
+_EDGES = ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP")
+_ABSENT = ("", "none", "None", "N/A", "NONE")
+
+
+def number_of(attributes: Mapping[str, str], name: str, where: object) -> float | None:
+    """Return a number among the attributes, or None where it is not given.
+
+    Raises
+    ------
+    StoreError
+        The text is no number.
+    """
+    text = attributes.get(name, "").strip()
+    if text in _ABSENT:
+        return None
+    try:
+        return float(text)
+    except ValueError as problem:
+        message = f"{where}: attribute {name} is {text!r}, not a number; correct the file"
+        raise StoreError(message) from problem
+
+
+def grid_from(attributes: Mapping[str, str], shape: tuple[int, int], where: object) -> Grid | None:
+    """Return the grid that attributes describe, or None in radar coordinates.
+
+    Parameters
+    ----------
+    attributes : mapping
+        X_FIRST and Y_FIRST are the outer corner of the first pixel.
+    shape : (int, int)
+        Rows and columns.
+    where : object
+        File, for messages.
+
+    Raises
+    ------
+    StoreError
+        Some of the four numbers are missing or wrong, or the reference system is not known.
+    """
+    if "Y_FIRST" not in attributes:
+        return None
+    west, north, width, height = (number_of(attributes, name, where) for name in _EDGES)
+    if west is None or north is None or not width or not height:
+        missing = [name for name in _EDGES if not number_of(attributes, name, where)]
+        message = f"{where}: {', '.join(missing)} missing or zero, the grid is not known; load the data again"
+        raise StoreError(message)
+    return GeoBox(shape, Affine(width, 0.0, west, 0.0, height, north), _system(attributes, where))
+
+
+def _system(attributes: Mapping[str, str], where: object) -> str | None:
+    code = attributes.get("EPSG", "").strip().upper().removeprefix("EPSG:")
+    zone = attributes.get("UTM_ZONE", "").strip().upper()
+    unit = attributes.get("X_UNIT", "degrees").strip().lower()
+    if code not in {text.upper() for text in _ABSENT}:
+        found = code
+    elif zone not in {text.upper() for text in _ABSENT}:
+        found = _zone_code(zone, where)
+    elif unit.startswith("deg"):
+        found = "4326"
+    else:
+        return None
+    try:
+        return CRS.from_epsg(int(float(found))).to_wkt()
+    except (CRSError, ValueError) as problem:
+        message = f"{where}: EPSG {found!r} is no reference system; correct the attribute EPSG or UTM_ZONE"
+        raise StoreError(message) from problem
+
+
+def _zone_code(zone: str, where: object) -> str:
+    number, letter = zone[:-1], zone[-1]
+    if not number.isdigit() or not letter.isalpha():
+        message = f"{where}: UTM_ZONE is {zone!r}; write it like 13N or 33S"
+        raise StoreError(message)
+    # the letter is the hemisphere; where it is a latitude band instead, those before N lie south
+    base = 32700 if letter == "S" or letter < "N" else 32600
+    return str(base + int(number))

@@ -1,0 +1,219 @@
+"""Regions of a map of numbers: pixels of one value that touch by their sides, their eroded cores and boundaries.
+
+A region is found as runs of equal pixels in rows, joined by union-find: areas and small regions cost nothing per pixel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.kernels._jit import jit
+
+Bools = npt.NDArray[np.bool_]
+Labels = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.int64]
+
+HALF = 2  # pixels that erosion takes from each side: windows of 5 x 5
+
+
+class Runs(NamedTuple):
+    """Runs of equal pixels in raster order: row, first column, column after the last, and number of its region."""
+
+    row: Labels
+    first: Labels
+    stop: Labels
+    label: Labels
+
+
+class Points(NamedTuple):
+    """Pixels: row, column and label."""
+
+    row: Labels
+    column: Labels
+    label: Labels
+
+
+@jit
+def _count_runs(values: npt.NDArray[Any], keep: Bools) -> int:
+    rows, columns = values.shape
+    count = 0
+    for i in range(rows):
+        last = 0
+        for j in range(columns):
+            value = values[i, j] if keep[i, j] else 0
+            count += (value != 0) & (value != last)
+            last = value
+    return count
+
+
+@jit
+def _fill_runs(values: npt.NDArray[Any], keep: Bools, runs: Runs) -> None:
+    # label holds the value for now
+    rows, columns = values.shape
+    k = -1
+    for i in range(rows):
+        last = 0
+        for j in range(columns):
+            value = values[i, j] if keep[i, j] else 0
+            if value == last:
+                continue
+            if last != 0:
+                runs.stop[k] = j
+            if value != 0:
+                k += 1
+                runs.row[k], runs.first[k], runs.label[k] = i, j, value
+            last = value
+        if last != 0:
+            runs.stop[k] = columns
+
+
+@jit
+def _root(parent: Labels, k: int) -> int:
+    while parent[k] != k:
+        parent[k] = parent[parent[k]]
+        k = parent[k]
+    return k
+
+
+@jit
+def _join(runs: Runs, parent: Labels) -> None:
+    # `above` walks along the runs of the row above, in step with those of this row
+    above = 0
+    for k in range(runs.row.size):
+        row = runs.row[k]
+        while runs.row[above] < row - 1 or (runs.row[above] == row - 1 and runs.stop[above] <= runs.first[k]):
+            above += 1
+        other = above
+        while runs.row[other] == row - 1 and runs.first[other] < runs.stop[k]:
+            if runs.label[other] == runs.label[k]:
+                a, b = _root(parent, other), _root(parent, k)
+                parent[max(a, b)] = min(a, b)
+            other += 1
+
+
+@jit
+def find_runs(values: npt.NDArray[Any], keep: Bools) -> tuple[Runs, int]:
+    """Find the runs of all regions.
+
+    Parameters
+    ----------
+    values : array of int, (y, x)
+        0 = no region. Pixels of one value that touch by their sides are one region.
+    keep : array of bool, (y, x)
+        False = no region.
+
+    Returns
+    -------
+    runs : Runs
+        With regions numbered from 1 in raster order of their first pixels.
+    count : int
+        Number of regions.
+    """
+    size = _count_runs(values, keep)
+    fields = np.empty((4, size), np.int32)
+    runs = Runs(fields[0], fields[1], fields[2], fields[3])
+    _fill_runs(values, keep, runs)
+    parent = np.arange(size).astype(np.int32)
+    _join(runs, parent)
+    count = 0
+    for k in range(size):  # a root is the first run of its region
+        if parent[k] == k:
+            count += 1
+            runs.label[k] = count
+        else:
+            runs.label[k] = runs.label[_root(parent, k)]
+    return runs, count
+
+
+@jit
+def run_areas(runs: Runs, count: int) -> Indices:
+    """Return the pixels in each region, (count + 1,); number 0 is no region."""
+    areas = np.zeros(count + 1, np.int64)
+    for k in range(runs.row.size):
+        areas[runs.label[k]] += runs.stop[k] - runs.first[k]
+    return areas
+
+
+@jit
+def paint_runs(runs: Runs, number: Labels, labels: Labels) -> None:
+    """Write regions into a map of zeros: region k becomes ``number[k]``."""
+    for k in range(runs.row.size):
+        value = number[runs.label[k]]
+        if value != 0:
+            i = runs.row[k]
+            for j in range(runs.first[k], runs.stop[k]):
+                labels[i, j] = value
+
+
+@jit
+def renumber(labels: Labels, number: Labels) -> None:
+    """Replace each label k of a map by ``number[k]``."""
+    rows, columns = labels.shape
+    for i in range(rows):
+        for j in range(columns):
+            labels[i, j] = number[labels[i, j]]
+
+
+@jit
+def erode(labels: Labels) -> Labels:
+    """Return the least label in the 5 x 5 window around each pixel; what lies outside the map does not count."""
+    rows, columns = labels.shape
+    along = np.empty_like(labels)
+    out = np.empty_like(labels)
+    edge = min(HALF, columns)
+    for i in range(rows):
+        line, least = labels[i], along[i]
+        for j in range(HALF, columns - HALF):
+            least[j] = min(min(min(line[j - 2], line[j - 1]), min(line[j], line[j + 1])), line[j + 2])
+        for q in range(2 * edge):
+            j = q if q < edge else columns - 1 - (q - edge)
+            least[j] = line[max(j - HALF, 0) : j + HALF + 1].min()
+    for i in range(rows):
+        a, b, c = along[max(i - 2, 0)], along[max(i - 1, 0)], along[i]
+        d, e = along[min(i + 1, rows - 1)], along[min(i + 2, rows - 1)]
+        least = out[i]
+        for j in range(columns):
+            least[j] = min(min(min(a[j], b[j]), min(c[j], d[j])), e[j])
+    return out
+
+
+@jit
+def find_present(labels: Labels, count: int) -> Bools:
+    """Tell which labels a map holds, (count + 1,)."""
+    found = np.zeros(count + 1, np.bool_)
+    rows, columns = labels.shape
+    for i in range(rows):
+        last = 0
+        for j in range(columns):
+            if labels[i, j] != last:
+                last = labels[i, j]
+                found[last] = True
+    return found
+
+
+@jit
+def find_boundary(labels: Labels) -> Points:
+    """Return the pixels of labels that have another label (or none) at one of their four sides, in raster order."""
+    rows, columns = labels.shape
+    found = np.empty((3, 1024), np.int32)
+    differs = np.empty(columns, np.bool_)
+    size = 0
+    for i in range(rows):
+        here, above, below = labels[i], labels[max(i - 1, 0)], labels[min(i + 1, rows - 1)]
+        differs[0] = (here[0] != above[0]) | (here[0] != below[0])
+        for j in range(1, columns):
+            differs[j] = (here[j] != above[j]) | (here[j] != below[j]) | (here[j] != here[j - 1])
+        for j in range(columns - 1):
+            differs[j] |= here[j] != here[j + 1]
+        if size + columns > found.shape[1]:
+            wider = np.empty((3, 2 * found.shape[1] + columns), np.int32)
+            wider[:, :size] = found[:, :size]
+            found = wider
+        for j in range(columns):
+            if differs[j] and here[j] != 0:
+                found[0, size], found[1, size], found[2, size] = i, j, here[j]
+                size += 1
+    return Points(found[0, :size], found[1, :size], found[2, :size])

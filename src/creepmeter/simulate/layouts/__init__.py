@@ -1,0 +1,1 @@
+"""Simulated interferograms in the layouts of processors: one module each."""

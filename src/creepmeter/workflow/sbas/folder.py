@@ -1,0 +1,191 @@
+"""A work folder in MintPy's layout: where things lie in it, and what a run of it knows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from creepmeter.blocks import NullProgress, Progress
+from creepmeter.errors import StoreError
+from creepmeter.io.mintpy import hdf
+from creepmeter.io.mintpy.array import StoredArray
+from creepmeter.io.mintpy.product import read_attributes, read_tables
+from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.io.provenance import digest_arrays, digest_file, digest_text
+from creepmeter.workflow.sbas.template import SbasTemplate
+
+SERIES, VELOCITY = "timeseries.h5", "velocity.h5"
+WATER, COMPONENTS, COHERENCE = "waterMask.h5", "maskConnComp.h5", "avgSpatialCoh.h5"
+TEMPORAL_COHERENCE, PAIR_COUNT, RELIABLE = "temporalCoherence.h5", "numInvIfgram.h5", "maskTempCoh.h5"
+STACKED, TRIPLETS = "avgPhaseVelocity.h5", "numTriNonzeroIntAmbiguity.h5"
+INVERTED = (SERIES, TEMPORAL_COHERENCE, PAIR_COUNT, RELIABLE)
+OFFSETS_INVERTED = tuple(
+    f"{name}{axis}.h5" for axis in ("Rg", "Az") for name in ("timeseries", "residualInv", "numInvOff")
+)
+VELOCITIES = {SERIES: VELOCITY, "timeseriesRg.h5": "velocityRg.h5", "timeseriesAz.h5": "velocityAz.h5"}
+PAIR_TABLE, REPORT, PICTURES = "coherenceSpatialAvg.txt", "report.html", "pic"
+CORRECTED = "unwrapPhase_"  # how datasets of corrected phase begin
+_STACKS = ("ifgramStack.h5", "offsetStack.h5")
+_GEO, _RADAR = "geometryGeo.h5", "geometryRadar.h5"
+_NOT_CONTENT = ("CREEPMETER_PROVENANCE", "CREEPMETER_VERSION", "FILE_PATH")
+_MAP_RANKS = (2, 3)
+_TABLES = ("date", "bperp")
+_SAMPLED_LAYERS = 8
+_SAMPLED_ROWS = 4
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Where the files of a run lie.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def inputs(self) -> Path:
+        """Folder of stack and geometry."""
+        return self.path / "inputs"
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether there is a stack."""
+        return any((self.inputs / name).is_file() for name in _STACKS)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this program loaded the stack."""
+        return "CREEPMETER_VERSION" in read_attributes(self.stack_path())
+
+    def stack_path(self) -> Path:
+        """Return the stack.
+
+        Raises
+        ------
+        StoreError
+            There is none.
+        """
+        for name in _STACKS:
+            if (self.inputs / name).is_file():
+                return self.inputs / name
+        message = (
+            f"{self.inputs} holds no stack ({_STACKS[0]}): name the interferograms in the template "
+            "(mintpy.load.unwFile ...) and start from load_data, or call this in the folder of a loaded project"
+        )
+        raise StoreError(message)
+
+    def geometry_path(self) -> Path:
+        """Return the geometry in the coordinates of the stack.
+
+        Raises
+        ------
+        StoreError
+            There is none.
+        """
+        geocoded = "Y_FIRST" in read_attributes(self.stack_path())
+        path = self.inputs / (_GEO if geocoded else _RADAR)
+        if not path.is_file():
+            message = (
+                f"{path} is missing beside {self.stack_path().name}: start from load_data, with mintpy.load.demFile"
+            )
+            raise StoreError(message)
+        return path
+
+    def __truediv__(self, name: str) -> Path:
+        """Return a product."""
+        return self.path / name
+
+
+@dataclass(frozen=True)
+class SbasSetting:
+    """A run of a work folder.
+
+    Parameters
+    ----------
+    template : SbasTemplate
+        All options.
+    work : WorkFolder
+        Where inputs and products lie.
+    memory_gb : float
+        Memory to keep within.
+    in_place : bool
+        Whether a stack that another program wrote may be changed itself.
+    progress : Progress
+        What shows how far the run has come.
+    notes, left_out : list of str
+        What a reader should know, and what was not done; steps add to them.
+    """
+
+    template: SbasTemplate
+    work: WorkFolder
+    memory_gb: float = 4.0
+    in_place: bool = False
+    progress: Progress = field(default_factory=NullProgress)
+    notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """The work folder as a path."""
+        return self.work.path
+
+    def stack(self) -> StackFile:
+        """Open the stack as it is now."""
+        return StackFile.open(self.work.stack_path(), in_place=self.in_place)
+
+    def geometry(self) -> Path:
+        """Return the geometry of the stack."""
+        return self.work.geometry_path()
+
+
+def identity(path: Path) -> str:
+    """Return what tells one content of a file from another, empty where there is none.
+
+    Of an HDF5 file, attributes, tables and samples of the maps count; when it was made does not.
+    """
+    if not path.exists():
+        return ""
+    if path.suffix != ".h5":
+        return digest_file(path)
+    digest = hashlib.sha256()
+    with hdf.reading(path) as file:
+        attributes = hdf.text_attributes(file)
+        arrays = [StoredArray.of(path, item) for item in hdf.datasets_of(file).values() if _is_map(item)]
+    told = sorted((name, text) for name, text in attributes.items() if name not in _NOT_CONTENT)
+    tables = read_tables(path)
+    digest.update(digest_text(told, {name: digest_arrays(tables[name]) for name in sorted(tables)}).encode())
+    for array in arrays:
+        array.add_to(digest)
+    return digest.hexdigest()
+
+
+def _is_map(item: Any) -> bool:  # noqa: ANN401 - a dataset of h5py, which stays in io
+    return item.ndim in _MAP_RANKS and item.dtype.kind in "biufc" and item.name.lstrip("/") not in _TABLES
+
+
+def pixels_identity(stack: StackFile) -> str:
+    """Return a digest of a stack as it was loaded: pairs, baselines, sampled pixels; no flag or attribute of a step."""
+    names = [name for name in stack.names if not name.startswith(CORRECTED)]
+    dates = np.array([[pair.ref, pair.sec] for pair in stack.pairs])
+    return digest_text(
+        digest_arrays(dates, stack.bperp), list(stack.shape), {name: layer_identity(stack, name) for name in names}
+    )
+
+
+def layer_identity(stack: StackFile, name: str) -> str:
+    """Return a digest of sampled rows of a dataset of a stack."""
+    count, rows, _ = stack.shape
+    layers = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED_LAYERS)).round().astype(int))
+    samples = []
+    for k, layer in enumerate(layers):
+        first = max((rows - _SAMPLED_ROWS) * (k + 1) // (len(layers) + 1), 0)
+        samples.append(stack.read(name, slice(first, first + _SAMPLED_ROWS), pairs=np.array([layer])))
+    return digest_arrays(*samples)

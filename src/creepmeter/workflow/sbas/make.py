@@ -1,0 +1,349 @@
+"""What each step of a small-baseline run depends on, what it leaves, and how it is called.
+
+``depends`` and ``leaves`` look at what lies on disk, not at what earlier steps were told to do: a file that was deleted
+or a network that was changed by hand is seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from creepmeter.errors import ConfigError, StoreError
+from creepmeter.interferograms.catalogue import matching
+from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.io.provenance import digest_arrays, digest_text
+from creepmeter.model.epoch import as_epoch
+from creepmeter.model.options import Options
+from creepmeter.workflow.sbas import folder as at
+from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, layer_identity, pixels_identity
+
+State = Mapping[str, str]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step did.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Files made, in the work folder.
+    fresh : bool
+        It found everything up to date.
+    left_out : sequence of str
+        Inputs that it did not use, and why.
+    """
+
+    files: tuple[str, ...] = ()
+    fresh: bool = False
+    left_out: Sequence[str] = ()
+
+
+def _plain(options: Options, *without: str) -> dict[str, object]:
+    return options.model_dump(mode="json", exclude=set(without))
+
+
+def _files(run: SbasSetting, *names: str) -> State:
+    return {name: identity(run.work / name) for name in names}
+
+
+def _made(run: SbasSetting, *names: str) -> Made:
+    return Made(tuple(name for name in names if (run.work / name).exists()))
+
+
+def _masks(run: SbasSetting, *names: str | None) -> list[object]:
+    """Return names and contents of the masks that the options name; they lie in the work folder."""
+    return [[name, _mask(run, name)] for name in names if name]
+
+
+def _mask(run: SbasSetting, name: str) -> str:
+    """Return the content of a mask; for a water mask that a step makes, that of the geometry it is made from."""
+    path = run.work / name
+    if name == at.WATER and (not path.exists() or "CREEPMETER_VERSION" in read_attributes(path)):
+        return identity(run.geometry())
+    return identity(path)
+
+
+# ------------------------------------------------------------------------------------------------------------ load_data
+
+
+def names_files(run: SbasSetting) -> bool:
+    """Tell whether the template names files of a processor."""
+    named = ("unwFile", "rgOffFile", "azOffFile")
+    return any(run.template.is_given(f"load.{name}") for name in named) or run.template.load.auto_path
+
+
+def load_leaves(run: SbasSetting) -> State:
+    """Return what was loaded."""
+    if not run.work.is_loaded:
+        return {"stack": ""}
+    return {"stack": pixels_identity(run.stack()), "geometry": identity(run.geometry())}
+
+
+def load(run: SbasSetting) -> Made:
+    """Load interferograms, which is quick when nothing has changed; or take the stack that is there."""
+    if not names_files(run):
+        run.geometry()
+        return Made(fresh=True)
+    if run.template.load.update and run.work.is_loaded and not run.work.is_ours:
+        logger.warning(
+            "%s was loaded by another program and is taken as it is: to load it anew, move it away",
+            run.work.stack_path().name,
+        )
+        return Made(fresh=True)
+    from creepmeter.workflow.sbas.load import load_data
+
+    loaded = load_data(run.template.load, load_base(run), run.folder, memory_gb=run.memory_gb, progress=run.progress)
+    for text in loaded.notes:
+        logger.warning("%s", text)
+    return Made(fresh=not loaded.made, left_out=loaded.left_out)
+
+
+def load_base(run: SbasSetting) -> Path:
+    """Return the folder that patterns of files start from: the work folder, else that of the custom template."""
+    pattern = run.template.load.unw_file or run.template.load.rg_off_file or run.template.load.az_off_file
+    homes = [run.folder, *(path.parent for path in run.template.paths[1:])]
+    return next((home for home in homes if matching(pattern, home)), run.folder)
+
+
+# ------------------------------------------------------------------------------------------------------- modify_network
+
+
+def network_depends(run: SbasSetting) -> object:
+    """Return options and the files they name, the pixels that coherence is taken from, and where."""
+    options = run.template.network
+    named = [*options.exclude_date, options.reference_file]
+    files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
+    masks = _masks(run, options.mask_file) if options.needs_coherence else []
+    return [_plain(options), files, masks, pixels_identity(run.stack())]
+
+
+def network_leaves(run: SbasSetting) -> State:
+    """Return which pairs are kept."""
+    return {"keep": digest_arrays(run.stack().keep)}
+
+
+def network(run: SbasSetting) -> Made:
+    """Choose the pairs that are used."""
+    from creepmeter.workflow.sbas.network import modify_network
+
+    modify_network(run.stack(), run.folder, run.template.network)
+    return Made()
+
+
+# ------------------------------------------------------------------------------------------------------ reference_point
+
+
+def _stack_state(run: SbasSetting) -> list[object]:
+    stack = run.stack()
+    return [pixels_identity(stack), digest_arrays(stack.keep), stack.reference]
+
+
+def reference_depends(run: SbasSetting) -> object:
+    """Return options, pixels and pairs, and the geometry with its water mask."""
+    pixels, keep, _ = _stack_state(run)
+    options = run.template.reference
+    foreign = [
+        name for name in (options.mask_file, options.coherence_file) if name not in (at.COMPONENTS, at.COHERENCE)
+    ]
+    return [_plain(options), pixels, keep, identity(run.geometry()), _masks(run, at.WATER, *foreign)]
+
+
+def reference_leaves(run: SbasSetting) -> State:
+    """Return masks, mean coherence and the reference pixel."""
+    return {
+        **_files(run, at.WATER, at.COMPONENTS, at.COHERENCE),
+        "reference": digest_text(run.stack().reference),
+    }
+
+
+def reference(run: SbasSetting) -> Made:
+    """Make masks and mean coherence, choose the reference pixel."""
+    from creepmeter.workflow.sbas.reference import reference_point
+
+    reference_point(
+        run.stack(),
+        run.folder,
+        run.geometry(),
+        run.template.reference,
+        memory_gb=run.memory_gb,
+        progress=run.progress,
+    )
+    return _made(run, at.WATER, at.COMPONENTS, at.COHERENCE)
+
+
+# ------------------------------------------------------------------------------------------------------- quick_overview
+
+
+def overview_depends(run: SbasSetting) -> object:
+    """Return pixels, pairs, reference and water."""
+    return [*_stack_state(run), _masks(run, at.WATER)]
+
+
+def overview_leaves(run: SbasSetting) -> State:
+    """Return the maps of the overview."""
+    return _files(run, at.STACKED, at.TRIPLETS)
+
+
+def overview(run: SbasSetting) -> Made:
+    """Make the velocity by stacking, and count ambiguous triplets."""
+    from creepmeter.workflow.sbas.overview import quick_overview
+
+    quick_overview(run.stack(), run.folder, memory_gb=run.memory_gb, progress=run.progress)
+    return _made(run, at.STACKED, at.TRIPLETS)
+
+
+# ------------------------------------------------------------------------------------------------- correct_unwrap_error
+
+
+def unwrap_wanted(run: SbasSetting) -> bool:
+    """Tell whether the template asks for a correction."""
+    return run.template["unwrapError.method"] is not None
+
+
+def unwrap_depends(run: SbasSetting) -> object:
+    """Return options, pixels, pairs, reference and masks."""
+    options = run.template.unwrap
+    return [_plain(options), *_stack_state(run), _masks(run, at.WATER, at.COMPONENTS, at.COHERENCE)]
+
+
+def _corrected(run: SbasSetting) -> dict[str, str]:
+    stack = run.stack()
+    return {name: layer_identity(stack, name) for name in stack.names if name.startswith(CORRECTED)}
+
+
+def unwrap_leaves(run: SbasSetting) -> State:
+    """Return the corrected phases that the stack holds."""
+    return _corrected(run)
+
+
+def unwrap(run: SbasSetting) -> Made:
+    """Correct whole cycles."""
+    from creepmeter.workflow.sbas.unwrap import correct_unwrap_error
+
+    correct_unwrap_error(run.stack(), run.folder, run.template.unwrap, memory_gb=run.memory_gb, progress=run.progress)
+    return Made()
+
+
+# ------------------------------------------------------------------------------------------------------- invert_network
+
+
+def invert_depends(run: SbasSetting) -> object:
+    """Return options, pixels, pairs, reference, corrected phases, masks, geometry."""
+    options = run.template.invert
+    masks = _masks(run, at.WATER, at.COHERENCE)
+    return [_plain(options), *_stack_state(run), _corrected(run), masks, identity(run.geometry())]
+
+
+def invert_leaves(run: SbasSetting) -> State:
+    """Return series, quality maps and mask."""
+    found = _files(run, *at.INVERTED, *at.OFFSETS_INVERTED)
+    return {name: digest for name, digest in found.items() if digest or name in at.INVERTED}
+
+
+def invert(run: SbasSetting) -> Made:
+    """Turn phase per pair into displacement per date; of offsets, range and azimuth by themselves."""
+    from creepmeter.workflow.sbas.invert import invert_network
+
+    stack, options, geometry = run.stack(), run.template.invert, run.geometry()
+    offsets = [name for name in ("rangeOffset", "azimuthOffset") if name in stack.names]
+    names = [options.obs_dataset] if "unwrapPhase" in stack.names else offsets
+    files: list[Path] = []
+    for name in names:
+        chosen = options.override({"obs_dataset": name}, step="invert_network")
+        made = invert_network(stack, run.folder, geometry, chosen, memory_gb=run.memory_gb, progress=run.progress)
+        files.extend(made.files)
+    return Made(tuple(path.name for path in files))
+
+
+# ------------------------------------------------------------------------------------------------------- reference_date
+
+
+def _target_date(run: SbasSetting) -> str | None:
+    """Return the reference date that the template asks for, YYYYMMDD."""
+    value = run.template["reference.date"]
+    if value is None:
+        return None
+    text = str(value)
+    if text[:8].isdigit():
+        return text
+    path = run.folder / text
+    if not path.is_file():
+        if run.template.is_given("reference.date"):
+            message = f"mintpy.reference.date names {path}, which is not there: give a date YYYYMMDD, or no"
+            raise ConfigError(message)
+        return None
+    words = path.read_text(encoding="utf-8").split()
+    if not words:
+        message = f"{path} holds no date: write YYYYMMDD into it, or set mintpy.reference.date = no"
+        raise ConfigError(message)
+    return str(as_epoch(words[0]))[:10].replace("-", "")
+
+
+def date_wanted(run: SbasSetting) -> bool:
+    """Tell whether a date is asked for."""
+    return _target_date(run) is not None
+
+
+def _series_files(run: SbasSetting) -> list[Path]:
+    found = sorted(run.folder.glob("timeseries*.h5"))
+    return [path for path in found if "Residual" not in path.name and "Cov" not in path.name]
+
+
+def date_depends(run: SbasSetting) -> object:
+    """Return the date."""
+    return _target_date(run)
+
+
+def date_leaves(run: SbasSetting) -> State:
+    """Return the date that every series refers to."""
+    return {path.name: read_attributes(path).get("REF_DATE", "") for path in _series_files(run)}
+
+
+def date(run: SbasSetting) -> Made:
+    """Refer every series to one date."""
+    from creepmeter.workflow.sbas.velocity import reference_date
+
+    target = _target_date(run)
+    if target is not None:
+        reference_date(_series_files(run), target)
+    return Made()
+
+
+# ------------------------------------------------------------------------------------------------------------- velocity
+
+
+def _series_to_fit(run: SbasSetting) -> dict[str, str]:
+    """Return the velocity file of each series."""
+    return {name: target for name, target in at.VELOCITIES.items() if (run.work / name).exists()}
+
+
+def velocity_depends(run: SbasSetting) -> object:
+    """Return options, the dates in text files that they name, and the series with their errors."""
+    options = run.template.velocity
+    named = [*options.exclude_date, options.time_series_cov_file]
+    files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
+    return [_plain(options), files, {name: identity(run.work / name) for name in _series_to_fit(run)}]
+
+
+def velocity_leaves(run: SbasSetting) -> State:
+    """Return the velocity."""
+    return _files(run, *(_series_to_fit(run).values() or [at.VELOCITY]))
+
+
+def velocity(run: SbasSetting) -> Made:
+    """Fit functions of time to the series."""
+    from creepmeter.workflow.sbas.velocity import fit_velocity_file
+
+    fitted = _series_to_fit(run)
+    if not fitted:
+        message = f"{run.work / at.SERIES} is missing: run invert_network first"
+        raise StoreError(message)
+    for name, target in fitted.items():
+        options = run.template.velocity
+        fit_velocity_file(run.work / name, run.work / target, options, memory_gb=run.memory_gb, progress=run.progress)
+    return _made(run, *fitted.values())

@@ -1,0 +1,251 @@
+"""Products in MintPy's layout written anew, block by block: masked, or referred to another pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.blocks import Block, Progress, plan_blocks, run_blocks
+from creepmeter.errors import InputError
+from creepmeter.io.mintpy import hdf
+from creepmeter.io.mintpy.array import StoredArray
+from creepmeter.io.mintpy.layout import COORDINATES
+from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_attributes, read_tables
+from creepmeter.io.provenance import digest_file, digest_text
+from creepmeter.stack.mask import apply_mask
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+Pixel = tuple[int, int]
+Change = Callable[[str, Array, Block], Array]
+
+_SHARE = 4
+_MOST_GB = 0.25
+_TABLES = ("date", "bperp", "dropIfgram")
+_NOT_REFERRED = ("mask", "waterMask", "coherence", "temporalCoherence", "geometry", "ifgramStack", "residual")
+_NOT_LINEAR = ("Std", "Amplitude", "Phase", "residue")
+
+
+def arrays_of(path: Path) -> dict[str, StoredArray]:
+    """Return the maps and stacks of maps of a file, by name."""
+    with hdf.reading(path) as file:
+        return {
+            name: StoredArray.of(path, item)
+            for name, item in hdf.datasets_of(file).items()
+            if name not in (*_TABLES, *COORDINATES) and item.ndim > 1
+        }
+
+
+def rewrite(
+    source: Path,
+    target: Path,
+    change: Change,
+    attributes: Mapping[str, str | None],
+    *,
+    types: Mapping[str, npt.DTypeLike] | None = None,
+    key: object = "",
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a product anew with its values changed, whole or not at all.
+
+    Parameters
+    ----------
+    source, target : Path
+        May be the same file.
+    change : callable
+        (dataset, values (layer, rows, columns), block) -> values of the same shape.
+    attributes : mapping of str to str or None
+        Attributes that differ; None leaves one out.
+    types : mapping of str to dtype, optional
+        Types of datasets that differ.
+    key : object
+        What else the result depends on, for taking up a run that was stopped.
+    memory_gb : float
+        Memory to keep within.
+    progress : Progress, optional
+        Shows how far it has come.
+    """
+    arrays = arrays_of(source)
+    if not arrays:
+        message = f"{source} holds no maps"
+        raise InputError(message)
+    shapes = {array.shape[1:] for array in arrays.values()}
+    if len(shapes) > 1:
+        message = f"{source}: its maps differ in size ({shapes}); only files of one grid can be written anew"
+        raise InputError(message)
+    held = list_datasets(source)
+    kinds = {name: np.dtype((types or {}).get(name, held[name][1])) for name in arrays}
+    entries = {name: Dataset(held[name][0], kinds[name], _own(source, name)) for name in arrays}
+    merged = {**read_attributes(source), **attributes}
+    kept = {name: text for name, text in merged.items() if text is not None}
+    digest = digest_text(digest_file(source), sorted(kept.items()), str(key))
+    writer = ProductWriter.create_or_resume(target, entries, kept, digest, read_tables(source))
+    widest = sum(array.shape[0] * array.dtype.itemsize for array in arrays.values())
+    blocks = plan_blocks(next(iter(shapes)), widest * 2, min(memory_gb / _SHARE, _MOST_GB))
+
+    def compute(block: Block) -> dict[str, Array]:
+        return {
+            name: change(name, array.read(block.y, block.x), block).reshape(*held[name][0][:-2], *block.shape)
+            for name, array in arrays.items()
+        }
+
+    def put(block: Block, values: dict[str, Array]) -> None:
+        writer.put(block.id, block.region, {name: part.astype(kinds[name]) for name, part in values.items()})
+
+    run_blocks(blocks, compute, put, done=lambda block: writer.done(block.id), progress=progress, name=target.name)
+    return writer.finish({"inputs": {source.name: digest_file(source)}})
+
+
+def _own(source: Path, name: str) -> dict[str, str]:
+    with hdf.reading(source) as file:
+        found = hdf.text_attributes(file[name])
+    return {key: text for key, text in found.items() if key in ("UNIT", "MODIFICATION_TIME")}
+
+
+def mask_product(
+    source: Path,
+    target: Path,
+    keep: Mask,
+    *,
+    fill: float = np.nan,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a product with all its maps replaced by `fill` outside a mask.
+
+    Parameters
+    ----------
+    source, target : Path
+        Product; where the masked one goes.
+    keep : array of bool, (y, x)
+        Where values stay.
+    fill : float
+        What stands elsewhere; whole numbers become float32 where it is NaN.
+    memory_gb : float
+        Memory to keep within.
+    progress : Progress, optional
+        Shows how far it has come.
+
+    Raises
+    ------
+    InputError
+        The mask lies on another grid.
+    """
+    arrays = arrays_of(source)
+    types = {}
+    for name, array in arrays.items():
+        if array.shape[1:] != keep.shape:
+            sizes = [" x ".join(map(str, shape)) for shape in (array.shape[1:], keep.shape)]
+            message = f"{source}, dataset {name!r} has {sizes[0]} pixels and the mask {sizes[1]}: give one of its grid"
+            raise InputError(message)
+        types[name] = apply_mask(np.zeros((1, 1, 1), array.dtype), np.zeros((1, 1), bool), fill).dtype
+
+    def change(_name: str, values: Array, block: Block) -> Array:
+        return apply_mask(values, keep[block.y, block.x], fill)
+
+    return rewrite(
+        source,
+        target,
+        change,
+        {},
+        types=types,
+        key=[fill, digest_text(np.packbits(keep).tobytes().hex())],
+        memory_gb=memory_gb,
+        progress=progress,
+    )
+
+
+def refer_product(
+    source: Path,
+    target: Path,
+    pixel: Pixel,
+    attributes: Mapping[str, str | None],
+    *,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a series or velocity relative to another pixel.
+
+    Standard errors, amplitudes and residuals stay as they are: they do not follow by subtraction. Pixels that are zero
+    in all layers were not measured and stay zero, the former reference pixel excepted.
+
+    Parameters
+    ----------
+    source, target : Path
+        Product; where the new one goes, may be the same.
+    pixel : (int, int)
+        Row and column.
+    attributes : mapping of str to str or None
+        REF_Y, REF_X and the like.
+    memory_gb : float
+        Memory to keep within.
+    progress : Progress, optional
+        Shows how far it has come.
+
+    Raises
+    ------
+    InputError
+        This is no displacement or velocity, or the pixel has no value in some layer.
+    """
+    held = read_attributes(source)
+    kind = held.get("FILE_TYPE", "none")
+    if kind in _NOT_REFERRED:
+        message = f"{source} ({kind}) is not relative to a pixel: give a series or a velocity"
+        raise InputError(message)
+    arrays = {name: array for name, array in arrays_of(source).items() if _is_linear(name, array)}
+    row, column = pixel
+    datum = {
+        name: array.read(slice(row, row + 1), slice(column, column + 1))[:, 0, 0] for name, array in arrays.items()
+    }
+    missing = [name for name, values in datum.items() if not np.isfinite(values).all()]
+    if missing:
+        message = (
+            f"{source}: pixel (row {row}, column {column}) has no value in {', '.join(missing)}; choose another one"
+        )
+        raise InputError(message)
+    former = _former(held)
+    if datum and pixel != former and not any((values != 0).any() for values in datum.values()):
+        message = f"{source}: pixel (row {row}, column {column}) was not measured (all is 0); choose another one"
+        raise InputError(message)
+
+    def change(name: str, values: Array, block: Block) -> Array:
+        if name not in datum:
+            return values
+        measured = (values != 0).any(axis=0)
+        if former is not None:
+            y, x = former[0] - block.y.start, former[1] - block.x.start
+            if 0 <= y < block.shape[0] and 0 <= x < block.shape[1]:
+                measured[y, x] = True
+        return np.where(measured, values - datum[name][:, None, None], values)
+
+    return rewrite(source, target, change, attributes, key=list(pixel), memory_gb=memory_gb, progress=progress)
+
+
+def _is_linear(name: str, array: StoredArray) -> bool:
+    return array.dtype.kind == "f" and not any(part in name for part in _NOT_LINEAR)
+
+
+def _former(attributes: Mapping[str, str]) -> Pixel | None:
+    try:
+        return int(attributes["REF_Y"]), int(attributes["REF_X"])
+    except (KeyError, ValueError):
+        return None
+
+
+def layer_means(path: Path, name: str, mask: Mask | None) -> npt.NDArray[np.float64]:
+    """Return the mean of each layer of a dataset inside a mask, (layer,); NaN is left out, zero counts."""
+    array = arrays_of(path)[name]
+    found = np.full(array.shape[0], np.nan)
+    for layer in range(len(found)):
+        values = array.read(layers=np.array([layer]))[0].astype(np.float64)
+        measured = np.isfinite(values)
+        if mask is not None:
+            measured &= mask
+        if measured.any():
+            found[layer] = float(values[measured].mean())
+    return found

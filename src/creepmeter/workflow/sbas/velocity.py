@@ -1,0 +1,410 @@
+"""Steps velocity and reference_date: functions of time fitted to a series, and series referred to another date."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_blocks
+from creepmeter.errors import ConfigError, EpochError, InputError
+from creepmeter.io.mintpy import hdf
+from creepmeter.io.mintpy.array import StoredArray
+from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_attributes, read_tables
+from creepmeter.io.provenance import digest_file, digest_text, provenance
+from creepmeter.model.epoch import Epoch, Epochs, as_epoch, as_epochs
+from creepmeter.velocity.options import TimeFunctionOptions
+from creepmeter.velocity.timefunctions import (
+    SeriesErrors,
+    TimeFunctions,
+    fit_time_functions,
+    make_time_functions,
+)
+
+logger = logging.getLogger(__name__)
+Values = npt.NDArray[Any]
+
+SERIES, SIGMA_OF = "timeseries", "STANDARD_ERROR_OF"
+_EXCLUDED = "exclude_date.txt"
+_PREFIX = "mintpy.timeFunc."
+_OWN = ("CREEPMETER_", "MODIFICATION_", "Conventions")
+_DAY_S = 86400
+_PROCESS_GB, _LEAST_GB, _MOST_GB = 0.45, 0.05, 0.25  # as in invert_network
+_COPIES = 4  # double-precision numbers per value of a series
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series in MintPy's layout.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+    array : StoredArray
+        Its values, (time, y, x).
+    dates : array of datetime64
+        As written.
+    attributes : dict
+        Of the file.
+    """
+
+    path: Path
+    array: StoredArray
+    dates: Epochs
+    attributes: dict[str, str]
+
+    @classmethod
+    def open(cls, path: Path) -> Series:
+        """Open a series; no map is read.
+
+        Raises
+        ------
+        InputError
+            This is no series.
+        """
+        attributes = read_attributes(path)
+        found = list_datasets(path)
+        name = SERIES if SERIES in found else next((key for key, (shape, _) in found.items() if len(shape) == 3), None)  # noqa: PLR2004
+        tables = read_tables(path)
+        if name is None or "date" not in tables or tables["date"].ndim != 1:
+            kind = attributes.get("FILE_TYPE", "none")
+            message = f"{path} is no displacement series (FILE_TYPE {kind}): give timeseries.h5"
+            raise InputError(message)
+        with hdf.reading(path) as file:
+            array = StoredArray.of(path, file[name])
+        if array.shape[0] != len(tables["date"]):
+            message = f"{path} has {array.shape[0]} maps for {len(tables['date'])} dates: make it again"
+            raise InputError(message)
+        return cls(path, array, tables["date"], attributes)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.array.shape[1], self.array.shape[2]
+
+    @property
+    def times(self) -> Epochs:
+        """Dates with the time of day of the acquisition."""
+        seconds = _seconds_of_day(self.attributes, self.path)
+        whole = self.dates == self.dates.astype("datetime64[D]")
+        added = np.where(whole, round(seconds * 1e9), 0).astype("timedelta64[ns]")
+        return np.asarray(self.dates + added)
+
+    def place_of(self, date: str) -> int:
+        """Return the place of a date.
+
+        Raises
+        ------
+        InputError
+            The series does not have it.
+        """
+        days = self.dates.astype("datetime64[D]")
+        found = np.flatnonzero(days == as_epoch(date).astype("datetime64[D]"))
+        if len(found) == 0:
+            message = f"{self.path} has no date {date}: it has {len(days)} from {days[0]} to {days[-1]}"
+            raise InputError(message)
+        return int(found[0])
+
+    def blocks(self, memory_gb: float, numbers: float) -> list[Block]:
+        """Cut the map into blocks that need `numbers` of eight bytes per pixel."""
+        budget = min(max(memory_gb - _PROCESS_GB, _LEAST_GB), _MOST_GB)
+        multiple = 1 if self.array.chunks is None else self.array.chunks[1]
+        return plan_blocks(self.shape, 8 * numbers, budget, multiple)
+
+    def read(self, block: Block) -> Values:
+        """Return a block, (time, rows, columns)."""
+        return self.array.read(block.y, block.x)
+
+
+def _seconds_of_day(attributes: dict[str, str], path: Path) -> float:
+    text = attributes.get("CENTER_LINE_UTC", "0")
+    try:
+        seconds = float(text)
+    except ValueError as problem:
+        message = f"{path}: attribute CENTER_LINE_UTC must be seconds of the day, got {text!r}"
+        raise InputError(message) from problem
+    return seconds if 0 <= seconds < _DAY_S else 0.0
+
+
+def fit_velocity_file(
+    series: Path,
+    target: Path,
+    options: TimeFunctionOptions | None = None,
+    *,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> Path:
+    """Fit functions of time to a series in MintPy's layout, and write them as MintPy's ``velocity.h5``.
+
+    Parameters
+    ----------
+    series, target : Path
+        Series to read, file to make.
+    options : TimeFunctionOptions, optional
+        Which functions, dates and errors.
+    memory_gb : float
+        Memory to keep within; the result does not depend on it.
+    progress : Progress, optional
+        Counts pixels.
+
+    Raises
+    ------
+    InputError
+        This is no series; a date, a file of dates or a pixel is not there.
+    ConfigError
+        Too few dates, or terms that cannot be told apart.
+    """
+    options = options or TimeFunctionOptions()
+    opened = Series.open(series)
+    excluded = excluded_dates(options.exclude_date, series.parent)
+    functions = make_time_functions(opened.times, options, excluded)
+    errors = _errors_file(opened, options)
+    source = digest_file(series)
+    key = digest_text(
+        "velocity",
+        options.model_dump(mode="json"),
+        list(map(str, excluded)),
+        source,
+        "" if errors is None else digest_file(errors.path),
+    )
+    attributes = _attributes(opened, functions, options) | {"CREEPMETER_KEY": key}
+    layout = {
+        name: Dataset(opened.shape, np.dtype(np.float32), {"UNIT": unit}) for name, unit in functions.datasets.items()
+    }
+    writer = ProductWriter.create_or_resume(target, layout, attributes, key)
+    datum = _datum(opened, options)
+
+    def work(block: Block) -> dict[str, Values]:
+        values = _relative(opened.read(block), datum, opened, options)
+        known = None if errors is None else SeriesErrors(errors.read(block))
+        return fit_time_functions(values, functions, options, known)
+
+    run_blocks(
+        opened.blocks(memory_gb, _COPIES * len(opened.dates) * (1 if errors is None else 2) + len(layout)),
+        work,
+        lambda block, found: writer.put(block.id, block.region, found),
+        done=lambda block: writer.done(block.id),
+        progress=progress if progress is not None else NullProgress(),
+        name="velocity",
+    )
+    return writer.finish(provenance(options.model_dump(mode="json"), {series.name: source}))
+
+
+def excluded_dates(given: Iterable[str], folder: Path) -> Epochs:
+    """Return dates to leave out: as given, and those in text files of one date a line.
+
+    Parameters
+    ----------
+    given : iterable of str
+        ``YYYYMMDD``, or names of files in `folder` or the working folder.
+    folder : Path
+        Where the series lies.
+
+    Raises
+    ------
+    InputError
+        A file is not there (``exclude_date.txt`` may be missing).
+    EpochError
+        A line is no date.
+    """
+    texts: list[str] = []
+    for item in given:
+        if re.fullmatch(r"\d{8}(T\d+)?|\d{4}-\d{2}-\d{2}", item):
+            texts.append(item)
+            continue
+        path = next((place for place in (folder / item, Path(item)) if place.is_file()), None)
+        if path is not None:
+            texts += _dates_in(path)
+        elif item != _EXCLUDED:
+            message = f"{item} is neither a date YYYYMMDD nor a file in {folder}: correct exclude_date"
+            raise InputError(message)
+    return as_epochs(texts)
+
+
+def _dates_in(path: Path) -> list[str]:
+    lines = [line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    found = [word for line in lines for word in re.split(r"[\s,]+", line) if word]
+    for text in found:
+        try:
+            as_epoch(text)
+        except EpochError as problem:
+            message = f"{path}: {problem}"
+            raise EpochError(message) from problem
+    return found
+
+
+def _errors_file(series: Series, options: TimeFunctionOptions) -> Series | None:
+    if options.uncertainty_quantification != "covariance":
+        return None
+    given = options.time_series_cov_file
+    path = series.path.parent / (given or f"{series.path.stem.split('_')[0]}Sigma.h5")
+    if not path.is_file():
+        message = f"uncertainty covariance needs {path}: invert with sigma, or use uncertainty residue"
+        raise ConfigError(message)
+    found = Series.open(path)
+    if found.array.shape != series.array.shape or not np.array_equal(found.dates, series.dates):
+        message = f"{path} has other dates or pixels than {series.path}: make it from the same inversion"
+        raise InputError(message)
+    return found
+
+
+def _datum(series: Series, options: TimeFunctionOptions) -> Values | None:
+    """Return the series of the pixel that all is relative to, (time,), or None."""
+    if options.ref_yx is None:
+        return None
+    row, column = options.ref_yx
+    if not (0 <= row < series.shape[0] and 0 <= column < series.shape[1]):
+        message = f"{series.path} has {series.shape[0]} x {series.shape[1]} pixels: ref_yx {row},{column} lies outside"
+        raise InputError(message)
+    values = series.array.read(slice(row, row + 1), slice(column, column + 1))[:, 0, 0].astype(np.float64)
+    if not np.isfinite(values).all() or not values.any():
+        message = f"{series.path}: nothing is measured at ref_yx {row},{column}: choose another pixel"
+        raise InputError(message)
+    return values
+
+
+def _relative(values: Values, datum: Values | None, series: Series, options: TimeFunctionOptions) -> Values:
+    """Return values relative to another date or pixel; pixels of zeros, which were not inverted, stay so."""
+    if datum is None and options.ref_date is None:
+        return values
+    empty = (values == 0).all(axis=0)
+    moved = values.astype(np.float64)
+    if datum is not None:
+        moved -= datum[:, None, None]
+    if options.ref_date is not None:
+        moved -= moved[series.place_of(options.ref_date)].copy()
+    return np.where(empty, 0.0, moved)
+
+
+def _attributes(series: Series, functions: TimeFunctions, options: TimeFunctionOptions) -> dict[str, str]:
+    kept = {key: value for key, value in series.attributes.items() if not key.startswith(_OWN)}
+    ends = [_written(date) for date in series.dates[functions.used][[0, -1]]]
+    said: dict[str, object] = {
+        "startDate": options.start_date,
+        "endDate": options.end_date,
+        "excludeDate": list(options.exclude_date),
+        "polynomial": options.polynomial,
+        "periodic": list(options.periodic),
+        "stepDate": list(options.step_date),
+        "exp": [text.split(":") for text in options.exp],
+        "log": [text.split(":") for text in options.log],
+        "uncertaintyQuantification": options.uncertainty_quantification,
+        "timeSeriesCovFile": options.time_series_cov_file,
+        "bootstrapCount": options.bootstrap_count,
+    }
+    found = {
+        "FILE_TYPE": "velocity",
+        "UNIT": "m/year",
+        "FILE_PATH": series.path.name,
+        "NO_DATA_VALUE": "none",
+        "START_DATE": ends[0],
+        "END_DATE": ends[1],
+        "DATE12": "_".join(ends),
+    }
+    if options.ref_date is not None:
+        found["REF_DATE"] = options.ref_date
+    if options.ref_yx is not None:
+        found |= {"REF_Y": str(options.ref_yx[0]), "REF_X": str(options.ref_yx[1])}
+    return {**kept, **{f"{_PREFIX}{name}": str(value) for name, value in said.items()}, **found}
+
+
+def _written(date: Epoch) -> str:
+    return str(date)[:16].replace("-", "").replace(":", "").removesuffix("T0000")
+
+
+def date_from(text: str) -> str:
+    """Return a date ``YYYYMMDD``: as given, the first in a text file, or REF_DATE of a series.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or no date in it.
+    """
+    path = Path(text)
+    if not path.is_file():
+        try:
+            return _written(as_epoch(text))
+        except EpochError as problem:
+            message = f"{text} is neither a date YYYYMMDD nor a file"
+            raise InputError(message) from problem
+    if path.suffix in (".h5", ".he5"):
+        found = read_attributes(path).get("REF_DATE")
+    else:
+        found = next(iter(_dates_in(path)), None)
+    if found is None:
+        message = f"{path} holds no reference date: give a date YYYYMMDD"
+        raise InputError(message)
+    return _written(as_epoch(found))
+
+
+def reference_date(
+    files: Iterable[Path], date: str, *, memory_gb: float = 4.0, progress: Progress | None = None
+) -> list[Path]:
+    """Refer series to a date: each is made again, whole or not at all, with that date's map subtracted.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Series in MintPy's layout; those that lie after this date already, and standard errors, are passed over.
+    date : str
+        YYYYMMDD.
+    memory_gb : float
+        Memory to keep within.
+    progress : Progress, optional
+        Counts pixels.
+
+    Returns
+    -------
+    list of Path
+        Files that were changed.
+
+    Raises
+    ------
+    InputError
+        A file is no series, or lacks the date; nothing is changed then.
+    """
+    opened = [Series.open(path) for path in files]
+    places = [series.place_of(date) for series in opened]
+    changed = []
+    for series, place in zip(opened, places, strict=True):
+        written = _written(series.dates[place])
+        if series.attributes.get("REF_DATE") == written or SIGMA_OF in series.attributes:
+            continue
+        _refer(series, place, written, memory_gb, progress)
+        changed.append(series.path)
+    return changed
+
+
+def _refer(series: Series, place: int, written: str, memory_gb: float, progress: Progress | None) -> None:
+    own = ("CREEPMETER_VERSION", "CREEPMETER_PROVENANCE", "Conventions")
+    attributes = {key: value for key, value in series.attributes.items() if key not in own}
+    attributes |= {"REF_DATE": written, "FILE_PATH": series.path.name}
+    source = digest_file(series.path)
+    writer = ProductWriter.create_or_resume(
+        series.path,
+        {series.array.name: Dataset(series.array.shape, series.array.dtype)},
+        attributes,
+        digest_text("reference_date", written, source),
+        read_tables(series.path),
+    )
+
+    def work(block: Block) -> Values:
+        values = series.read(block)
+        return values - values[place]
+
+    run_blocks(
+        series.blocks(memory_gb, 2.0 * len(series.dates)),
+        work,
+        lambda block, values: writer.put(block.id, block.region, {series.array.name: values}),
+        done=lambda block: writer.done(block.id),
+        progress=progress if progress is not None else NullProgress(),
+        name=f"reference_date {series.path.name}",
+    )
+    writer.finish(provenance({"ref_date": written}, {series.path.name: source}))

@@ -1,0 +1,156 @@
+"""Whole runs against MintPy 1.6.4: the same inputs, the same templates."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map, read_tables
+from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.workflow.outcome import RunResult
+from creepmeter.workflow.sbas.run import run_sbas
+
+pytestmark = [pytest.mark.golden, pytest.mark.slow, pytest.mark.kernel]
+RUNS = (
+    "sbas_geo/mintpy_tutorial",
+    "sbas_geo/mintpy_options",
+    "sbas_geo/mintpy_coh",
+    "sbas_geo/mintpy_fim",
+    "sbas_geo/mintpy_full",
+    "sbas_radar/mintpy_tutorial",
+    "sbas_radar/mintpy_full",
+)
+# MintPy draws the pixels of phase closure at random: these runs may differ by whole cycles
+CLOSED = {name for name in RUNS if name.startswith("sbas_geo") and name.endswith(("coh", "fim", "full"))}
+SERIES_M, RATE_M, COHERENCE = 5e-5, 2e-5, 2e-5  # end to end, float32 in MintPy
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run of ours and the folder of MintPy's."""
+
+    name: str
+    ours: Path
+    theirs: Path
+    result: RunResult
+    after: dict[str, Array]
+
+    def maps(self, file: str, dataset: str) -> tuple[Array, Array]:
+        """Return a map of both."""
+        one, other = (read_map(folder / file, dataset) for folder in (self.ours, self.theirs))
+        return one.astype(np.float64), other.astype(np.float64)
+
+    def stack(self) -> StackFile:
+        """Open our stack."""
+        return StackFile.open(self.ours / "inputs" / "ifgramStack.h5")
+
+    def same_cycles(self) -> Array:
+        """Return the pixels whose whole cycles are MintPy's in all kept pairs, (y, x)."""
+        mine = self.cycles()
+        theirs = self.after.get("cycles_bridging_phaseClosure", self.after.get("cycles_bridging"))
+        if mine is None or theirs is None:
+            return np.ones(self.stack().shape[1:], bool)
+        kept = self.stack().keep
+        return np.asarray((mine == theirs)[kept].all(axis=0))
+
+    def cycles(self) -> Array | None:
+        """Return the whole cycles that were added, (pair, y, x)."""
+        stack = self.stack()
+        corrected = [name for name in stack.names if name.startswith("unwrapPhase_")]
+        if not corrected:
+            return None
+        name = max(corrected, key=len)
+        row, column = stack.reference or (0, 0)
+        before, after = (stack.read(key).astype(np.float64) for key in ("unwrapPhase", name))
+        moved = np.where(before == 0, 0, after - after[:, row, column, None, None])
+        moved -= np.where(before == 0, 0, before - before[:, row, column, None, None])
+        return np.rint(moved / (2 * np.pi))
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def compared(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    name = str(request.param)
+    theirs = shared / "golden" / name
+    folder = tmp_path_factory.mktemp("run") / "work"
+    shutil.copytree(theirs.parent / "inputs", folder / "inputs", copy_function=shutil.copyfile)
+    result = run_sbas(theirs / "SynthSenAT1.txt", folder=folder, end="velocity")
+    with np.load(theirs / "ifgramStack_after.npz", allow_pickle=False) as found:
+        after = {key: found[key] for key in found.files}
+    return Compared(name, folder, theirs, result, after)
+
+
+def test_pairs_reference_and_masks_are_those_of_mintpy(compared: Compared) -> None:
+    stack = compared.stack()
+    np.testing.assert_array_equal(stack.keep, compared.after["dropIfgram"])
+    assert stack.reference == tuple(compared.after["ref_yx"])
+    for file, dataset in (("waterMask.h5", "waterMask"), ("maskConnComp.h5", "mask")):
+        np.testing.assert_array_equal(*compared.maps(file, dataset), err_msg=file)
+    mine, theirs = compared.maps("avgSpatialCoh.h5", "coherence")
+    np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    table = compared.theirs / "coherenceSpatialAvg.txt"
+    if table.exists():
+        mine, theirs = (np.loadtxt(folder / table.name, usecols=1) for folder in (compared.ours, compared.theirs))
+        np.testing.assert_allclose(mine, theirs, atol=1.01e-4)  # four figures are written
+
+
+def test_the_overview_is_that_of_mintpy(compared: Compared) -> None:
+    if not (compared.theirs / "avgPhaseVelocity.h5").exists():
+        pytest.skip("MintPy's run holds no overview")
+    mine, theirs = compared.maps("avgPhaseVelocity.h5", "velocity")
+    np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6 * np.nanmax(np.abs(theirs)))
+    np.testing.assert_array_equal(*compared.maps("numTriNonzeroIntAmbiguity.h5", "mask"))
+
+
+def test_bridging_finds_the_cycles_of_mintpy(compared: Compared) -> None:
+    if "cycles_bridging" not in compared.after:
+        pytest.skip("MintPy's run did not bridge")
+    stack = compared.stack()
+    before, after = (stack.read(name).astype(np.float64) for name in ("unwrapPhase", "unwrapPhase_bridging"))
+    row, column = stack.reference or (0, 0)
+    offset = (before - after)[:, row, column, None, None]
+    mine = np.where(before == 0, 0, np.rint((after - before + offset) / (2 * np.pi)))
+    same = (mine == compared.after["cycles_bridging"])[stack.keep]
+    assert same.mean() >= 0.999
+
+
+def test_the_series_is_that_of_mintpy(compared: Compared) -> None:
+    same = compared.same_cycles()
+    assert compared.name in CLOSED or same.all()
+    dates = [str(date)[:10].replace("-", "") for date in read_tables(compared.theirs / "timeseries.h5")["date"]]
+    reference = read_attributes(compared.theirs / "timeseries.h5")["REF_DATE"]
+    shift = read_map(compared.ours / "timeseries.h5", f"timeseries-{reference}").astype(np.float64)
+    worst = 0.0
+    for date in dates:
+        mine, theirs = compared.maps("timeseries.h5", f"timeseries-{date}")
+        worst = max(worst, float(np.abs(mine - shift - theirs)[same].max()))
+    assert worst <= SERIES_M
+
+
+def test_quality_is_that_of_mintpy(compared: Compared) -> None:
+    same = compared.same_cycles()
+    mine, theirs = compared.maps("temporalCoherence.h5", "temporalCoherence")
+    np.testing.assert_allclose(mine[same], theirs[same], atol=COHERENCE)
+    for file in ("numInvIfgram.h5", "maskTempCoh.h5"):
+        mine, theirs = compared.maps(file, "mask")
+        np.testing.assert_array_equal(mine[same], theirs[same], err_msg=file)
+
+
+def test_the_velocity_is_that_of_mintpy(compared: Compared) -> None:
+    if not compared.name.endswith("tutorial"):
+        pytest.skip("MintPy's velocity is that of the corrected series")
+    for dataset in ("velocity", "velocityStd", "intercept"):
+        if dataset in list_datasets(compared.theirs / "velocity.h5"):
+            np.testing.assert_allclose(*compared.maps("velocity.h5", dataset), atol=RATE_M, err_msg=dataset)
+
+
+def test_what_is_asked_for_and_not_done_is_named(compared: Compared) -> None:
+    named = [text.partition(":")[0] for text in compared.result.left_out]
+    corrections = [] if compared.name.endswith("tutorial") else ["correct_troposphere", "deramp", "correct_topography"]
+    assert named == corrections + (["residual_RMS"] if corrections else [])
