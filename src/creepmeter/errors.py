@@ -11,6 +11,7 @@
     │   ├── ConfigError                   an option or a configuration file
     │   └── NetworkError                  the set of pairs
     │       └── DisconnectedNetworkError
+    ├── ServiceError                      a service on the internet
     └── StoreError                        a product on disk
         └── LockedError                   another run holds the folder
 
@@ -72,6 +73,10 @@ class DisconnectedNetworkError(NetworkError):
             f"the network has {len(self.islands)} islands ({sizes} epochs, starting {starts}): "
             "add a pair that bridges them, invert each alone, or set island_policy to min_norm"
         )
+
+
+class ServiceError(CreepmeterError):
+    """A service on the internet does not answer, or refuses."""
 
 
 class StoreError(CreepmeterError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.interferograms.catalogue import Catalogue, Interferogram
+from creepmeter.interferograms.catalogue import Catalogue
 from creepmeter.interferograms.layers import read_all
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.producers import find
@@ -25,9 +25,9 @@ def found_in(folder: Path, settings: Mapping[str, object], **changes: object) ->
     return find(LoadOptions.model_validate({**settings, **changes}), folder)
 
 
-def values_of(found: Catalogue, name: str) -> npt.NDArray[np.generic]:
+def values_of(found: Catalogue, name: str) -> npt.NDArray[np.float32]:
     """Return a layer of all interferograms, (pair, y, x)."""
-    return np.stack([read_all(one.layers[name]) for one in found.interferograms])
+    return np.stack([np.asarray(read_all(one.layers[name]), np.float32) for one in found.interferograms])
 
 
 def phase_of(layer: Layer) -> npt.NDArray[np.float32]:
@@ -56,8 +56,3 @@ def assert_comes_back(
         np.testing.assert_allclose(
             float(found.attributes[name]), float(stack.attributes[name]), rtol=rtol, err_msg=name
         )
-
-
-def part_of_pair(found: Catalogue, number: int = 0) -> Interferogram:
-    """Return one interferogram."""
-    return found.interferograms[number]

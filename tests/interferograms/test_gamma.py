@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in, values_of
 
 from creepmeter.errors import GridError, InputError
 from creepmeter.interferograms.gamma_par import map_grid, read_par, table_bperp
@@ -19,7 +20,6 @@ from creepmeter.io.raster import write_geotiff
 from creepmeter.model.grid import same_grid
 from creepmeter.simulate.layouts.gamma import lookup_grid, map_text, table_text, to_file, write_gamma
 from creepmeter.simulate.radar import RadarStack
-from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in, values_of
 
 FACTS = (
     "ALOOKS", "RLOOKS", "RANGE_PIXEL_SIZE", "AZIMUTH_PIXEL_SIZE", "STARTING_RANGE", "HEIGHT", "EARTH_RADIUS",
@@ -28,10 +28,10 @@ FACTS = (
 
 
 @pytest.mark.parametrize("stack", [GEO, RADAR], ids=["map", "radar"])
-@pytest.mark.parametrize("short", [False, True], ids=["YYYYMMDD", "YYMMDD"])
-def test_a_stack_in_gammas_layout_comes_back(tmp_path: Path, stack: RadarStack, short: bool) -> None:
-    found = found_in(tmp_path, write_gamma(stack, tmp_path, short_dates=short))
-    assert_comes_back(found, stack, facts=FACTS)
+@pytest.mark.parametrize("other", [False, True], ids=["YYYYMMDD, vectors", "YYMMDD, tables"])
+def test_a_stack_in_gammas_layout_comes_back(tmp_path: Path, stack: RadarStack, *, other: bool) -> None:
+    found = found_in(tmp_path, write_gamma(stack, tmp_path, short_dates=other, tables=other))
+    assert_comes_back(found, stack, facts=FACTS if stack.grid is not None else (*FACTS, "LAT_REF1", "LON_REF4"))
     assert not found.left_out
     assert found.attributes["ORBIT_DIRECTION"] == "ASCENDING"
     assert found.attributes["PLATFORM"] == "Sen"
@@ -224,3 +224,17 @@ def test_a_file_of_wrong_bytes_does_not_pass_for_components(tmp_path: Path) -> N
     found = found_in(tmp_path, settings)
     assert "connectComponent" not in found.interferograms[0].layers
     assert len(found.interferograms) == len(GEO.pairs)
+    assert not found.left_out
+    assert any(
+        "connectComponent of 7 product(s) cannot be read" in note and "and 5 more" in note for note in found.notes
+    )
+
+
+def test_a_product_whose_coherence_is_damaged_is_left_out(tmp_path: Path) -> None:
+    settings = write_gamma(GEO, tmp_path)
+    cut = next(tmp_path.glob("interferograms/geo_filt_20180105-20180129*.cor"))
+    cut.write_bytes(cut.read_bytes()[:-4])
+    found = found_in(tmp_path, settings)
+    assert len(found.interferograms) == len(GEO.pairs) - 1
+    assert "it has no coherence" in found.left_out[0]
+    assert any(cut.name in note for note in found.notes)

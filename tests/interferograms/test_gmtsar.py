@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in, phase_of
 
 from creepmeter.errors import EpochError, InputError
 from creepmeter.interferograms.layers import read_all
@@ -14,9 +16,13 @@ from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.prm import day_from_zero, folder_dates, read_baseline_table, read_prm
 from creepmeter.io.grd import write_grd
 from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.io.netcdf import write_netcdf_maps
+from creepmeter.simulate.layouts.gamma import write_gamma
 from creepmeter.simulate.layouts.gmtsar import write_gmtsar
+from creepmeter.simulate.layouts.offsets import offset_maps, write_itslive
+from creepmeter.simulate.layouts.roipac import write_roipac
+from creepmeter.simulate.layouts.snap import write_snap
 from creepmeter.simulate.radar import RadarStack
-from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in, phase_of
 
 FACTS = (
     "ALOOKS", "RLOOKS", "RANGE_PIXEL_SIZE", "AZIMUTH_PIXEL_SIZE", "STARTING_RANGE", "HEIGHT", "EARTH_RADIUS",
@@ -26,7 +32,7 @@ FACTS = (
 
 @pytest.mark.parametrize("stack", [GEO, RADAR], ids=["map", "radar"])
 @pytest.mark.parametrize("classic", [False, True], ids=["netCDF-4", "netCDF-3"])
-def test_grids_of_gmtsar_come_back(tmp_path: Path, stack: RadarStack, classic: bool) -> None:
+def test_grids_of_gmtsar_come_back(tmp_path: Path, stack: RadarStack, *, classic: bool) -> None:
     found = found_in(tmp_path, write_gmtsar(stack, tmp_path, write_grd, classic=classic))
     assert_comes_back(found, stack, facts=FACTS)
     assert not found.left_out
@@ -46,6 +52,20 @@ def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
     np.testing.assert_allclose(stack.bperp, GEO.bperp, atol=1e-3)
 
 
+@pytest.mark.parametrize("processor", ["gamma", "roipac", "snap", "gmtsar", "itslive"])
+def test_nothing_is_loaded_twice(tmp_path: Path, processor: str) -> None:
+    settings = {
+        "gamma": lambda: write_gamma(GEO, tmp_path),
+        "roipac": lambda: write_roipac(GEO, tmp_path),
+        "snap": lambda: write_snap(GEO, tmp_path),
+        "gmtsar": lambda: write_gmtsar(GEO, tmp_path, write_grd),
+        "itslive": lambda: write_itslive(offset_maps(GEO), tmp_path, write_netcdf_maps),
+    }[processor]()
+    options = LoadOptions.model_validate(settings)
+    made = [load(found_in(tmp_path, settings), options, tmp_path / "work").made for _ in range(2)]
+    assert made == [True, False]
+
+
 def test_heights_on_another_grid_are_resampled(tmp_path: Path) -> None:
     assert GEO.grid is not None
     settings = write_gmtsar(GEO, tmp_path, write_grd)
@@ -60,8 +80,8 @@ def test_heights_on_another_grid_are_resampled(tmp_path: Path) -> None:
     assert any("is resampled (bilinear)" in note for note in found.notes)
 
 
-@given(st.dates(min_value=np.datetime64("1992-01-01").item(), max_value=np.datetime64("2060-12-31").item()))
-def test_days_of_the_year_count_from_zero(date: object) -> None:
+@given(st.dates(min_value=dt.date(1992, 1, 1), max_value=dt.date(2060, 12, 31)))
+def test_days_of_the_year_count_from_zero(date: dt.date) -> None:
     start = np.datetime64(str(date)[:4])
     day = int((np.datetime64(str(date)) - start.astype("datetime64[D]")).astype(int))
     found = day_from_zero(int(str(date)[:4]) * 1000 + day + 0.25, "clock")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_one_header_of_any_kind_is_enough(tmp_path: Path, kept: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["BIL", "BIP", "BSQ"])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_every_interleave_and_byte_order(tmp_path: Path, scheme: str, order: str) -> None:
+def test_every_interleave_and_byte_order(tmp_path: Path, scheme: str, order: Literal["<", ">"]) -> None:
     path = tmp_path / "los.rdr"
     bands = [STACK.incidence_deg, STACK.azimuth_deg]
     write_image(path, bands, scheme, order=order)
@@ -115,7 +116,7 @@ def test_strip_map_baselines_and_a_later_first_date(tmp_path: Path) -> None:
     ref, sec = str(STACK.pairs[0]).split("_")
     place = tmp_path / "Igrams" / f"{sec}_{ref}"
     write_image(place / "filt.unw", [STACK.phase[0], -STACK.phase[0]], "BIL")
-    rsc = "WAVELENGTH 0.2361\nALOOKS 4\nRLOOKS 2\nrangePixelSize 4.68\nazimuthPixelSize 3.1\nPLATFORM ALOS\n"
+    rsc = "WAVELENGTH 0.2361\nALOOKS 4\nRLOOKS 2\nrangePixelSize 4.68\nazimuthPixelSize 3.1\nPLATFORM ENVISAT\n"
     (tmp_path / "data.rsc").write_text(rsc)
     (tmp_path / "baselines").mkdir()
     (tmp_path / "baselines" / f"{ref}_{sec}.txt").write_text("PERP_BASELINE_BOTTOM 99.0\nPERP_BASELINE_TOP 101.0\n")
@@ -131,7 +132,7 @@ def test_strip_map_baselines_and_a_later_first_date(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stack.read_pair("unwrapPhase", 0), STACK.phase[0])
     assert stack.attributes["WAVELENGTH"] == "0.2361"
     assert (stack.attributes["RANGE_PIXEL_SIZE"], stack.attributes["AZIMUTH_PIXEL_SIZE"]) == ("9.36", "12.4")
-    assert stack.attributes["PLATFORM"] == "Alos"
+    assert stack.attributes["PLATFORM"] == "Env"
 
 
 def test_geocoded_images_keep_their_grid(tmp_path: Path) -> None:

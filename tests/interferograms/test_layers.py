@@ -65,7 +65,7 @@ def test_a_mosaic_takes_the_first_that_has_a_value() -> None:
 
 def test_resampling_to_its_own_grid_changes_nothing() -> None:
     for method in ("nearest", "bilinear"):
-        found = read_all(Resampled(InMemory(VALUES), GRID, GRID, method))  # type: ignore[arg-type]
+        found = read_all(Resampled(InMemory(VALUES), GRID, GRID, method))
         np.testing.assert_allclose(found, VALUES, atol=1e-6)
 
 

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.interferograms.processors import GEO, found_in, values_of
 
 from creepmeter.errors import ImageError, InputError
 from creepmeter.interferograms.catalogue import Catalogue
@@ -22,7 +23,6 @@ from creepmeter.simulate.layouts.offsets import (
     write_cosicorr,
     write_itslive,
 )
-from tests.interferograms.processors import GEO, found_in, values_of
 
 OFFSETS = offset_maps(GEO)
 
@@ -39,7 +39,7 @@ def assert_offsets_come_back(found: Catalogue, offsets: OffsetMaps, *, atol: flo
 
 
 @pytest.mark.parametrize("split", [False, True], ids=["three bands", "three files"])
-def test_offsets_of_cosi_corr_come_back(tmp_path: Path, split: bool) -> None:
+def test_offsets_of_cosi_corr_come_back(tmp_path: Path, *, split: bool) -> None:
     found = found_in(tmp_path, write_cosicorr(OFFSETS, tmp_path, write_geotiff, split=split))
     assert_offsets_come_back(found, OFFSETS)
     np.testing.assert_array_equal(values_of(found, "offsetSNR"), OFFSETS.snr)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in, values_of
 
 from creepmeter.errors import InputError
 from creepmeter.interferograms.layers import read_all
@@ -14,7 +15,6 @@ from creepmeter.io.layers import RasterLayer
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.simulate.layouts.roipac import write_roipac, write_rsc
 from creepmeter.simulate.radar import RadarStack
-from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in, values_of
 
 FACTS = (
     "ALOOKS", "RLOOKS", "RANGE_PIXEL_SIZE", "AZIMUTH_PIXEL_SIZE", "STARTING_RANGE", "HEIGHT", "EARTH_RADIUS",

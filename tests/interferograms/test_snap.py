@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in
 
 from creepmeter.errors import ImageError, InputError
 from creepmeter.interferograms.dimap import GEOTIFF_TAG, read_dim, read_dim_in_geotiff
@@ -15,7 +16,6 @@ from creepmeter.io.raster import write_geotiff
 from creepmeter.io.tifftag import read_tiff_text
 from creepmeter.simulate.layouts.snap import tiff_bytes, write_snap
 from creepmeter.simulate.radar import RadarStack
-from tests.interferograms.processors import GEO, RADAR, assert_comes_back, found_in
 
 FACTS = (
     "ALOOKS", "RLOOKS", "RANGE_PIXEL_SIZE", "AZIMUTH_PIXEL_SIZE", "STARTING_RANGE", "HEIGHT", "HEADING",

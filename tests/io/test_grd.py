@@ -19,7 +19,7 @@ WHOLE = slice(None)
 
 @pytest.mark.parametrize("classic", [False, True])
 @pytest.mark.parametrize("axes", [("lat", "lon"), ("y", "x")])
-def test_a_grid_comes_back(tmp_path: Path, classic: bool, axes: tuple[str, str]) -> None:
+def test_a_grid_comes_back(tmp_path: Path, *, classic: bool, axes: tuple[str, str]) -> None:
     path = tmp_path / "a.grd"
     values = VALUES.copy()
     values[1, 1] = np.nan
@@ -38,7 +38,7 @@ def test_a_grid_comes_back(tmp_path: Path, classic: bool, axes: tuple[str, str])
     top=st.integers(0, 2), tall=st.integers(1, 3), left=st.integers(0, 3), wide=st.integers(1, 4), classic=st.booleans()
 )
 def test_a_window_is_a_part_of_the_whole(
-    tmp_path_factory: pytest.TempPathFactory, top: int, tall: int, left: int, wide: int, classic: bool
+    tmp_path_factory: pytest.TempPathFactory, top: int, tall: int, left: int, wide: int, *, classic: bool
 ) -> None:
     path = tmp_path_factory.mktemp("grd") / "a.grd"
     write_grd(path, VALUES, X, Y, classic=classic)
@@ -89,7 +89,7 @@ def test_an_uneven_coordinate_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("classic", [False, True])
 @pytest.mark.parametrize("kept", [3, 30, 200, -20])
-def test_a_damaged_grid_is_named(tmp_path: Path, classic: bool, kept: int) -> None:
+def test_a_damaged_grid_is_named(tmp_path: Path, *, classic: bool, kept: int) -> None:
     path = tmp_path / "a.grd"
     write_grd(path, VALUES, X, Y, classic=classic)
     path.write_bytes(path.read_bytes()[:kept])

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from creepmeter.kernels.fit import fit_series, pseudo_inverse
+from creepmeter.kernels.fit import fit_series, fit_whole, pseudo_inverse
+from creepmeter.kernels.threads import limit_threads
 
 pytestmark = pytest.mark.kernel
 TIME = np.linspace(0.0, 2.0, 12)
@@ -89,3 +90,43 @@ def test_any_split_of_the_series_gives_the_same_bits() -> None:
 
 def test_sigma_is_nan_where_it_is_unknown() -> None:
     assert np.isnan(fit_series(TIME[:, None], DESIGN).variance).all()
+
+
+# ----------------------------------------------------------------------------------------------------- without any gap
+
+
+@given(st.integers(1, 4), st.integers(0, 1000))
+@settings(max_examples=15)
+def test_series_without_gaps_share_one_pseudo_inverse(columns: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    design = random.normal(size=(9, columns))
+    values = random.normal(size=(9, 70)).astype(np.float32)
+    values[4, 7] = np.nan
+    found = fit_whole(values, design)
+    assert found is not None
+    known = np.arange(70) != 7
+    expected, squares = np.linalg.lstsq(design, values[:, known].astype(np.float64), rcond=None)[:2]
+    assert_allclose(found.value[:, known], expected, atol=1e-10)
+    assert_allclose(found.misfit[known], squares, atol=1e-10)
+    assert_allclose(found.covariance, np.linalg.inv(design.T @ design), atol=1e-8)
+    assert np.isnan(found.value[:, 7]).all()
+    assert np.isnan(found.misfit[7])
+
+
+def test_whole_series_give_the_same_bits_in_any_block() -> None:
+    random = np.random.default_rng(1)
+    design, values = random.normal(size=(6, 2)), random.normal(size=(6, 600))
+    whole = fit_whole(values, design)
+    part = fit_whole(values[:, 130:531], design)
+    with limit_threads(2):
+        threads = fit_whole(values, design)
+    assert whole is not None
+    assert part is not None
+    assert threads is not None
+    assert_array_equal(part.value, whole.value[:, 130:531])
+    assert_array_equal(part.misfit, whole.misfit[130:531])
+    assert_array_equal(threads.value, whole.value)
+
+
+def test_terms_that_cannot_be_told_apart_have_no_pseudo_inverse() -> None:
+    assert fit_whole(np.zeros((4, 3)), np.ones((4, 2))) is None

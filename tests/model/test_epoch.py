@@ -12,6 +12,8 @@ from creepmeter.model.epoch import (
     as_epoch,
     as_epochs,
     days_between,
+    decimal_years,
+    decimal_years_since,
     epoch_from_pattern,
     epochs_in_name,
     years_since,
@@ -134,3 +136,17 @@ def test_days_and_years() -> None:
 def test_years_are_days_by_365_25(first: datetime, second: datetime) -> None:
     origin, times = as_epoch(first), as_epochs([second])
     assert years_since(times, origin)[0] * 365.25 == pytest.approx(days_between(origin, times[0]), abs=1e-6)
+
+
+def test_mintpys_years_start_anew_each_january() -> None:
+    times = as_epochs(["20181231T235959", "20190101", "20190401", "20200229", "20201231"])
+    expected = [
+        2018 + (364 + 86399 / 86400) / 365.25,
+        2019.0,
+        2019 + 90 / 365.25,
+        2020 + 59 / 365.25,
+        2020 + 365 / 365.25,
+    ]
+    assert decimal_years(times).tolist() == pytest.approx(expected, abs=1e-12)
+    assert decimal_years_since(times, times[1]).tolist() == pytest.approx([year - 2019 for year in expected], abs=1e-12)
+    assert decimal_years(as_epochs(["19690701"]))[0] == pytest.approx(1969 + 181 / 365.25, abs=1e-12)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from creepmeter.errors import ConfigError
-from creepmeter.model.epoch import as_epoch, as_epochs
+from creepmeter.model.epoch import as_epoch, as_epochs, decimal_years_since, years_since
 from creepmeter.model.terms import design_columns, parse_terms
 
 ORIGIN = as_epoch("2019-01-01")
@@ -97,3 +97,51 @@ def test_unreadable_dates_and_constants_are_refused(text: str, message: str) -> 
 def test_a_term_given_twice_is_refused(texts: list[str]) -> None:
     with pytest.raises(ConfigError, match="is given twice: keep one"):
         parse_terms(texts)
+
+
+def test_polynomials_periods_and_polylines() -> None:
+    times = as_epochs(["20190101", "20190701", "20200101", "20210101"])
+    terms = parse_terms(["poly:3", "periodic:2", "polyline:20200101"])
+    names, units, design = design_columns(terms, times, times[0])
+    years = years_since(times, times[0])
+    assert names == ["offset", "poly_3", "periodic_2_cos", "periodic_2_sin", "polyline_20200101"]
+    assert units == ["m", "m/yr3", "m", "m", "m/yr"]
+    assert_allclose(design[:, 1], years**3 / 6)
+    assert_allclose(design[:, 2] ** 2 + design[:, 3] ** 2, 1.0)
+    assert_allclose(design[:, 3], np.sin(np.pi * years), atol=1e-12)
+    assert_allclose(design[:, 4], [0.0, 0.0, 0.0, 366 / 365.25])
+
+
+def test_periods_of_a_year_and_half_a_year_have_names() -> None:
+    times = as_epochs(["20190101", "20190401"])
+    for name, period in (("annual", 1), ("semiannual", 0.5)):
+        named, plain = (
+            design_columns(parse_terms([text]), times, times[0])[2] for text in (name, f"periodic:{period}")
+        )
+        assert_allclose(named, plain, atol=1e-12)
+
+
+def test_another_clock_counts_the_years() -> None:
+    times = as_epochs(["20181231", "20190101"])
+    design = design_columns(parse_terms(["rate"]), times, times[0], decimal_years_since)[2]
+    assert_allclose(design[1, 1], 1 - 364 / 365.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("poly:0", "the degree must be a whole number from 1 to 20"),
+        ("poly:2.5", "the degree must be a whole number from 1 to 20"),
+        ("poly:x", "could not convert"),
+        ("periodic:-1", "the period must be a positive number of years"),
+        ("periodic:inf", "the period must be a positive number of years"),
+        ("polyline:2019", "is not a date"),
+    ],
+)
+def test_wrong_degrees_and_periods_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_terms([text])
+
+
+def test_an_onset_with_a_time_of_day_keeps_it_in_its_name() -> None:
+    assert parse_terms(["step:20190401T173300"])[1].names == ("step_20190401T1733",)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from itertools import combinations
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from creepmeter.model.pair import Pair
 from creepmeter.pairs.baselines import baselines_of_dates
 from creepmeter.pairs.modify import PairQuality, modify, spanning_tree, warn_of_gaps
 from creepmeter.pairs.network_options import NetworkOptions, is_date
+
+Stack = tuple[tuple[Pair, ...], np.ndarray, np.ndarray]
 
 START = np.datetime64("2018-01-05", "ns")
 DAY = np.timedelta64(1, "D")
@@ -34,7 +37,7 @@ def chain(dates: int, connections: int = 3, step: int = 12) -> tuple[Pair, ...]:
 
 
 @st.composite
-def stacks(draw: st.DrawFn) -> tuple[tuple[Pair, ...], np.ndarray, np.ndarray]:
+def stacks(draw: st.DrawFn) -> Stack:
     """Pairs in any order, their baselines, their coherence."""
     days = draw(st.lists(st.integers(0, 400), min_size=2, max_size=9, unique=True))
     possible = [Pair(day(min(ends)), day(max(ends))) for ends in combinations(days, 2)]
@@ -72,7 +75,7 @@ def islands_of(pairs: tuple[Pair, ...], keep: np.ndarray) -> set[frozenset[Any]]
 
 
 @given(stacks(), rules)
-def test_no_pair_is_lost_and_what_is_left_out_has_a_reason(stack: Any, options: dict[str, Any]) -> None:
+def test_no_pair_is_lost_and_what_is_left_out_has_a_reason(stack: Stack, options: dict[str, Any]) -> None:
     pairs, bperp, level = stack
     quality = PairQuality(level, 1 - level)
     try:
@@ -87,7 +90,7 @@ def test_no_pair_is_lost_and_what_is_left_out_has_a_reason(stack: Any, options: 
 
 
 @given(stacks(), rules, st.randoms(use_true_random=False))
-def test_the_order_of_the_pairs_plays_no_part(stack: Any, options: dict[str, Any], random: Any) -> None:
+def test_the_order_of_the_pairs_plays_no_part(stack: Stack, options: dict[str, Any], random: Random) -> None:
     pairs, bperp, level = stack
     order = list(range(len(pairs)))
     random.shuffle(order)
@@ -103,7 +106,9 @@ def test_the_order_of_the_pairs_plays_no_part(stack: Any, options: dict[str, Any
 
 
 @given(stacks(), st.floats(0, 1), st.floats(1, 400))
-def test_the_tree_keeps_together_what_dates_and_baselines_leave_together(stack: Any, least: float, days: float) -> None:
+def test_the_tree_keeps_together_what_dates_and_baselines_leave_together(
+    stack: Stack, least: float, days: float
+) -> None:
     pairs, bperp, level = stack
     limits = NetworkOptions(temp_base_max=days)
     if all(pair.days > days for pair in pairs):
@@ -117,7 +122,7 @@ def test_the_tree_keeps_together_what_dates_and_baselines_leave_together(stack: 
 
 
 @given(stacks())
-def test_a_tree_has_one_pair_less_than_dates_and_the_best_pair(stack: Any) -> None:
+def test_a_tree_has_one_pair_less_than_dates_and_the_best_pair(stack: Stack) -> None:
     pairs, _, level = stack
     tree = spanning_tree(pairs, level)
     network = Network(pairs)
@@ -150,8 +155,8 @@ def test_neighbours_are_counted_among_all_dates_of_the_stack() -> None:
 def test_each_rule_on_dates_and_baselines() -> None:
     pairs, bperp = chain(5), np.array([10, -80, 30, 20, 90, -5, 0, 60, -61.0])
 
-    def left_out(**options: Any) -> list[int]:
-        return np.flatnonzero(~modify(pairs, bperp, NetworkOptions(**options)).keep).tolist()
+    def left_out(**options: object) -> list[int]:
+        return np.flatnonzero(~modify(pairs, bperp, NetworkOptions.model_validate(options)).keep).tolist()
 
     assert left_out(perp_base_max=60) == [1, 4, 8]
     assert left_out(temp_base_max=24) == [2, 5]
@@ -256,7 +261,7 @@ def test_a_date_is_told_from_a_file() -> None:
 
 
 @given(stacks())
-def test_baselines_of_dates_give_back_those_of_the_pairs(stack: Any) -> None:
+def test_baselines_of_dates_give_back_those_of_the_pairs(stack: Stack) -> None:
     pairs, _, _ = stack
     network = Network(pairs)
     truth = np.random.default_rng(0).normal(0, 60, len(network.epochs))

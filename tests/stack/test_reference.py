@@ -41,7 +41,9 @@ def test_pixels_with_gaps_are_passed_over() -> None:
         (1, 1),
         (2, 1),
     }
-    with pytest.raises(InputError, match="none of the 6 pixels with average coherence from 0.85 has a phase in every"):
+    with pytest.raises(
+        InputError, match=r"none of the 6 pixels with average coherence from 0\.85 has a phase in every"
+    ):
         choose_reference(LEVEL, EVERYWHERE, ReferenceOptions(), lambda _: False)
 
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "run": Entry("creepmeter.cli.run", "Run a configuration, from images to velocity and report.", "Whole runs"),
     "sbas": Entry("creepmeter.cli.sbas", "Run a MintPy template, from interferograms to velocity.", "Whole runs"),
     "track": Entry("creepmeter.cli.track", "Measure the offsets between two images.", "Steps"),
+    "aria": Entry("creepmeter.cli.aria", "Find and download Sentinel-1 interferograms of ARIA.", "Steps"),
     "load": Entry("creepmeter.cli.load", "Load offset or displacement maps of other programs.", "Steps"),
     "stable": Entry("creepmeter.cli.stable", "Correct pairs by ground that does not move.", "Steps"),
     "invert": Entry("creepmeter.cli.invert", "Turn displacement per pair into displacement per date.", "Steps"),
@@ -28,14 +29,28 @@ COMMANDS = {
     "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),
     "plot-transection": Entry("creepmeter.cli.plot_transection", "Draw profiles of maps along a line.", "Products"),
     "plot-network": Entry("creepmeter.cli.plot_network", "Draw the network of pairs of a stack.", "Products"),
-    "modify-network": Entry("creepmeter.cli.modify_network", "Choose the pairs of a stack that are used.", "Radar"),
-    "reference-point": Entry("creepmeter.cli.reference_point", "Set the pixel that motion is relative to.", "Radar"),
-    "generate-mask": Entry("creepmeter.cli.generate_mask", "Make a mask from a map.", "Radar"),
+    "modify-network": Entry("creepmeter.cli.modify_network", "Choose which pairs of a stack are used.", "Radar"),
+    "reference-point": Entry(
+        "creepmeter.cli.reference_point", "Set the pixel that all displacement is relative to.", "Radar"
+    ),
+    "unwrap-error-bridging": Entry(
+        "creepmeter.cli.unwrap_error_bridging", "Correct unwrapping errors between regions.", "Radar"
+    ),
+    "unwrap-error-phase-closure": Entry(
+        "creepmeter.cli.unwrap_error_phase_closure", "Correct unwrapping errors by triplets of pairs.", "Radar"
+    ),
+    "generate-mask": Entry(
+        "creepmeter.cli.generate_mask", "Make a mask from a map: True where its values are kept.", "Radar"
+    ),
     "mask": Entry("creepmeter.cli.mask", "Replace the values of a product outside a mask.", "Radar"),
-    "temporal-average": Entry("creepmeter.cli.temporal_average", "Average the pairs of a stack.", "Radar"),
-    "spatial-average": Entry("creepmeter.cli.spatial_average", "Average each pair or date over its pixels.", "Radar"),
+    "temporal-average": Entry(
+        "creepmeter.cli.temporal_average", "Average the used pairs of a stack at each pixel.", "Radar"
+    ),
+    "spatial-average": Entry(
+        "creepmeter.cli.spatial_average", "Average each pair or date over its pixels, and write a table.", "Radar"
+    ),
     "plot-coherence-matrix": Entry(
-        "creepmeter.cli.plot_coherence_matrix", "Draw the coherence of one pixel in all pairs.", "Products"
+        "creepmeter.cli.plot_coherence_matrix", "Draw the coherence of one pixel in all pairs of a stack.", "Products"
     ),
     "save": Entry("creepmeter.cli.save", "Save a product for other programs.", "Products"),
 }

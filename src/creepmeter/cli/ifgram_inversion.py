@@ -8,6 +8,7 @@ import click
 
 from creepmeter.cli.flags import FILE, changed, memory_flag, options_from
 from creepmeter.cli.group import Verb
+from creepmeter.cli.listing import from_here, given
 from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.session import announce_compilation, say
 from creepmeter.inversion.options import NetworkInversionOptions
@@ -53,16 +54,14 @@ def command(
     from creepmeter.io.mintpy.stack import StackFile
     from creepmeter.workflow.sbas.invert import invert_network
     from creepmeter.workflow.sbas.masks import find_geometry
+    from creepmeter.workflow.sbas.network_figures import work_folder
 
-    if template is not None:
-        options = _from_template(template, options)
+    options = _merged(template, options)
     if min_norm_phase:
         options = changed(options, min_norm_velocity=False)
     announce_compilation()
-    opened = StackFile.open(stack)
-    parent = stack.resolve().parent
-    folder = parent.parent if parent.name == "inputs" else parent
-    given = [name.absolute() for name in names] if names else None
+    opened, folder = StackFile.open(stack), work_folder(stack)
+    targets = [name.absolute() for name in names] if names else None
     with shown_progress() as progress:
         found = invert_network(
             opened,
@@ -71,7 +70,7 @@ def command(
             options,
             memory_gb=memory_gb,
             progress=progress,
-            names=given,
+            names=targets,
         )
     total = opened.shape[1] * opened.shape[2]
     say(f"{found.files[0]}: {found.dataset}, {found.pixels} of {total} pixels, {found.bridged} of them bridged")
@@ -79,13 +78,12 @@ def command(
         say(f"{found.files[3]}: {found.reliable} pixels with a temporal coherence of {options.min_temp_coh:g} or more")
 
 
-def _from_template(path: Path, options: NetworkInversionOptions) -> NetworkInversionOptions:
+def _merged(template: Path | None, options: NetworkInversionOptions) -> NetworkInversionOptions:
+    """Return the options of a template with the flags that were given on top."""
     from creepmeter.workflow.sbas.template import read_template
 
-    context = click.get_current_context()
-    given = {
-        name: getattr(options, name)
-        for name in type(options).model_fields
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    }
-    return changed(read_template(path).invert, **given)
+    base = NetworkInversionOptions() if template is None else read_template(template).invert
+    flags = {name: value for name, value in options.model_dump().items() if given(name)}
+    if isinstance(flags.get("water_mask_file"), str):
+        flags["water_mask_file"] = from_here(flags["water_mask_file"])
+    return changed(base, **flags)

@@ -35,6 +35,6 @@ def command(ctx: click.Context, template: Path | None, folder: Path | None) -> N
         return
     if template is None:
         raise click.UsageError("give a template with -t, or one of " + ", ".join(TABLE))
-    from creepmeter.cli.sbas import run_template
+    from creepmeter.cli.run import run_template
 
     run_template(template, folder, (None, None, "load_data"), {})

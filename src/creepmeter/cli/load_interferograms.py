@@ -34,11 +34,11 @@ def command(folder: Path, memory_gb: float, options: LoadOptions) -> None:
 
     Patterns of files stand in quotes. Products that cannot be used are named, and the exit status is 3.
     """
-    from creepmeter.workflow.sbas.load import load_data
+    from creepmeter.workflow.sbas.load import load_alone
 
     writable(folder)
     with shown_progress() as progress:
-        loaded = load_data(options, Path(), folder, memory_gb=memory_gb, progress=progress)
+        loaded = load_alone(options, folder, memory_gb=memory_gb, progress=progress)
     for note in loaded.notes:
         session().warn(note)
     state = "loaded" if loaded.made else "up to date"

@@ -90,7 +90,7 @@ def _merged(template: Path | None, options: NetworkOptions, areas: dict[str, obj
             flags[name] = from_here(flags[name])
     if "exclude_date" in flags:
         flags["exclude_date"] = tuple(map(from_here, flags["exclude_date"]))
-    return changed(base, **flags, **areas)
+    return changed(base, **{**flags, **areas})
 
 
 def _report(found: ModifiedNetwork) -> None:

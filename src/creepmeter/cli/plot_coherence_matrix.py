@@ -26,8 +26,8 @@ from creepmeter.products.network_options import NetworkPlotOptions
 @click.option("--show-kept", is_flag=True, help="Only pairs that are used.")
 @file_out(FIGURES, "Figure to make (.png, .pdf, .svg); default: coherenceMatrix_yY_xX.png in the working folder.")
 @click.option("--dpi", type=click.IntRange(30, 1200), default=300, show_default=True, help="Dots per inch.")
-@click.option("--save", is_flag=True, hidden=True)
-@click.option("--nodisplay", is_flag=True, hidden=True)
+@click.option("--save", is_flag=True, hidden=True, help="The figure is saved in any case.")
+@click.option("--nodisplay", is_flag=True, hidden=True, help="Nothing is displayed in any case.")
 def command(
     file: Path,
     yx: tuple[int, int] | None,
@@ -42,9 +42,10 @@ def command(
     save: bool,
     nodisplay: bool,
 ) -> None:
-    """Draw the coherence of one pixel in all pairs of a stack, as a matrix of dates.
+    """Draw the coherence of one pixel in all pairs of a stack.
 
-    Without a pixel the reference pixel is taken. The figure is saved, nothing is displayed.
+    The figure is a matrix of dates; above the diagonal are all pairs, below it those that are used. Without a pixel
+    the reference pixel is taken. The figure is saved, nothing is displayed.
     """
     from creepmeter.io.mintpy.stack import StackFile
     from creepmeter.workflow.sbas.masks import find_geometry

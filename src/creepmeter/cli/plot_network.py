@@ -34,8 +34,8 @@ from creepmeter.products.network_options import NetworkPlotOptions
 @click.option("-t", "--template", type=FILE, help="MintPy template that names mask and area of the mean coherence.")
 @click.option("--mask", "mask_file", type=FILE, help="Mask of the mean coherence.  [default: waterMask.h5]")
 @click.option("--names-2019", is_flag=True, help="Network.pdf, CoherenceMatrix.pdf ... as MintPy had them in 2019.")
-@click.option("--save", is_flag=True, hidden=True)
-@click.option("--nodisplay", is_flag=True, hidden=True)
+@click.option("--save", is_flag=True, hidden=True, help="Figures are saved in any case.")
+@click.option("--nodisplay", is_flag=True, hidden=True, help="Nothing is displayed in any case.")
 def command(
     file: Path,
     target: Path | None,

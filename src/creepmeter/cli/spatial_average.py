@@ -28,9 +28,9 @@ from creepmeter.cli.session import announce_compilation, say
 def command(
     file: Path, name: str, mask_file: Path | None, target: Path | None, nodisplay: bool, memory_gb: float
 ) -> None:
-    """Average each pair of a stack, or each date of a series, over its pixels; write a table.
+    """Average each pair or date over its pixels, and write a table.
 
-    Of a stack, zero and NaN are left out; of a series, NaN.
+    FILE is a stack or a series. Of a stack, zero and NaN are left out; of a series, NaN.
     """
     from creepmeter.workflow.sbas.pair_table import average_in_space
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from creepmeter.cli.flags import FILE, build, changed, memory_flag, require_other, writable
-from creepmeter.cli.lists import ListVerb
+from creepmeter.cli.listing import ListVerb
 from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.session import announce_compilation, say
 from creepmeter.velocity.options import TimeFunctionOptions
 
-_LISTS = ("--ex", "--ex-date", "--periodic", "--period", "--peri", "--step", "--step-date", "--polyline")
-_DECAYS = ("--exp", "--exponential", "--log", "--logarithmic")
+_DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}(T\d+)?")
 
 
 @click.command(
     cls=ListVerb,
-    lists=(*_LISTS, *_DECAYS, "--ref-yx"),
     example="creepmeter timeseries2velocity timeseries.h5 --periodic 1 0.5 --step 20190401 --exp 20190401 60",
 )
 @click.argument("series", type=FILE)
@@ -38,7 +37,9 @@ _DECAYS = ("--exp", "--exponential", "--log", "--logarithmic")
 @click.option("--exp", "--exponential", "exp", multiple=True, help="Onset and times in days: 20181026 60 120.")
 @click.option("--log", "--logarithmic", "log", multiple=True, help="Onset and times in days: 20181026 60 120.")
 @click.option("--ref-date", help="Date that the series is relative to for the fit.")
-@click.option("--ref-yx", help="Row and column that the series is relative to for the fit.")
+@click.option(
+    "--ref-yx", type=int, nargs=2, metavar="ROW COLUMN", help="Pixel that the series is relative to for the fit."
+)
 @memory_flag
 def command(
     series: Path,
@@ -70,15 +71,19 @@ def _options(template: Path | None, given: dict[str, str | int | Sequence[str] |
 
 
 def _values(name: str, value: str | int | Sequence[str] | None) -> object:
-    """Return what the model takes: MintPy's flags list several values, decays start with their date."""
-    if isinstance(value, str) and name == "ref_yx":
-        return tuple(value.split(","))
-    if not isinstance(value, tuple):
+    """Return what the model takes: lists may be separated by commas, decays are MintPy's onset and times."""
+    if not isinstance(value, tuple) or name == "ref_yx":
         return value
-    if name not in ("exp", "log"):
-        return tuple(part for text in value for part in text.split(",") if part)
-    found = []
-    for text in value:
-        onset, *scales = text.split(",")
-        found += [f"{onset}:{scale}" for scale in scales] or [onset]
-    return tuple(found)
+    parts = [part for text in value for part in text.split(",") if part]
+    return tuple(_decays(parts) if name in ("exp", "log") else parts)
+
+
+def _decays(parts: Sequence[str]) -> list[str]:
+    """Return ``DATE:DAYS`` for every time after a date; a date without any stays as it is, and is refused later."""
+    groups: list[list[str]] = []
+    for part in parts:
+        if _DATE.fullmatch(part) or ":" in part or not groups:
+            groups.append([part])
+        else:
+            groups[-1].append(part)
+    return [text for onset, *scales in groups for text in ([f"{onset}:{scale}" for scale in scales] or [onset])]

@@ -104,4 +104,4 @@ def _settled(product: Product, name: str, box: Box, lattice: Lattice) -> Settled
     dataset, kind = _DATASETS[name]
     seen = OnLattice(product.header.layer(dataset), product.header.grid, lattice, box)
     fill = product.header.fills[dataset]
-    return Settled(seen, kind, _OUTSIDE if fill is None and kind == "component" else fill)
+    return Settled(seen, kind, _OUTSIDE if fill is None and kind == "component" else fill, product.dates.sign)

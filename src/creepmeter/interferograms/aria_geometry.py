@@ -13,6 +13,8 @@ import numpy.typing as npt
 from pyproj import CRS
 
 from creepmeter.errors import CreepmeterError
+from creepmeter.interferograms.aria_products import Frames
+from creepmeter.interferograms.aria_vrt import map_layer
 from creepmeter.interferograms.attributes import (
     SENTINEL1_AZIMUTH_PX_M,
     SENTINEL1_RANGE_PX_M,
@@ -22,13 +24,12 @@ from creepmeter.interferograms.attributes import (
     grid_attributes,
     sentinel1_looks,
 )
-from creepmeter.interferograms.aria_products import Frames
-from creepmeter.interferograms.catalogue import Report, grid_of_layer, one_file
+from creepmeter.interferograms.catalogue import Report, one_file
 from creepmeter.interferograms.companions import Placed
 from creepmeter.interferograms.layers import Constant, Derived, Resampled, Scaled
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.io.gunw import Cube, read_cube
-from creepmeter.io.layers import Layer, RasterLayer
+from creepmeter.io.layers import Layer
 from creepmeter.model.grid import Grid
 
 Values = npt.NDArray[Any]
@@ -87,15 +88,19 @@ class CubeLayer:
             return cubes
         middle = float(np.nanmedian(cubes[0].values))
         return tuple(
-            Cube(cube.heights, cube.latitude, cube.longitude, cube.values - 360 * np.round((cube.values - middle) / 360))
+            Cube(
+                cube.heights, cube.latitude, cube.longitude, cube.values - 360 * np.round((cube.values - middle) / 360)
+            )
             for cube in cubes
         )
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Return the values of a window, (rows, columns); NaN where no cube reaches."""
         affine = self.grid.affine
-        latitude = affine.f + affine.e * (np.arange(*rows.indices(self.shape[0])) + 0.5)
-        longitude = affine.c + affine.a * (np.arange(*columns.indices(self.shape[1])) + 0.5)
+        latitude = np.float64(affine.f) + affine.e * (np.arange(*rows.indices(self.shape[0]), dtype=np.float64) + 0.5)
+        longitude = np.float64(affine.c) + affine.a * (
+            np.arange(*columns.indices(self.shape[1]), dtype=np.float64) + 0.5
+        )
         height = np.zeros((latitude.size, longitude.size))
         if self.ground is not None:
             height = np.nan_to_num(self.ground.read(rows, columns).astype(np.float64), nan=0.0)
@@ -185,10 +190,12 @@ def mean_bperp(found: Frames) -> float:
         level = at_height(cube, cube.latitude, cube.longitude, zero)
         if np.isfinite(level).any():
             values.append(float(np.nanmean(level)))
-    return -float(np.mean(values)) if values else float("nan")
+    return found.products[0].dates.sign * float(np.mean(values)) if values else float("nan")
 
 
-def geometry_of(first: Frames, grid: Grid, facts: RadarFacts, options: LoadOptions, base: Path, report: Report) -> dict[str, Layer]:
+def geometry_of(
+    first: Frames, grid: Grid, facts: RadarFacts, options: LoadOptions, base: Path, report: Report
+) -> dict[str, Layer]:
     """Return the layers of geometry on a grid.
 
     Parameters
@@ -246,7 +253,7 @@ def with_conventions(
 
 def cleared(mask: Values, angle: Values) -> Values:
     """Return a mask, False where the angle is not known."""
-    return (np.nan_to_num(mask) != 0) & np.isfinite(angle)
+    return np.asarray((np.nan_to_num(mask) != 0) & np.isfinite(angle))
 
 
 def given_map(
@@ -256,8 +263,6 @@ def given_map(
     path = one_file(pattern, base, report, key)
     if path is None or path.suffix == ".nc":
         return None
-    from creepmeter.interferograms.aria_vrt import map_layer
-
     try:
         layer, own, nodata = map_layer(path)
     except CreepmeterError as problem:

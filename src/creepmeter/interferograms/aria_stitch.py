@@ -79,14 +79,17 @@ class Settled:
     layer : Layer
         As in the file.
     kind : {"phase", "component", "plain"}
-        Phase changes its sign, components become whole numbers.
+        Components become whole numbers.
     fill : float or None
         Fill value of the file.
+    sign : float
+        Of phase: -1 where the file has the earlier date relative to the later.
     """
 
     layer: Layer
     kind: Kind
     fill: float | None
+    sign: float = 1.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -107,7 +110,7 @@ class Settled:
         if self.kind == "component":
             return np.where(missing | (values < 0), 0, values).astype(np.int32)
         values = values.astype(np.float32)
-        if self.kind == "phase":
+        if self.kind == "phase" and self.sign < 0:
             values = np.where(values == 0, np.float32(0), -values)  # no negative zero
         return np.where(missing, np.float32(0), values) if missing.any() else values
 

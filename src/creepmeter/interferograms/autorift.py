@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     table = read_date_table(options, base, report)
     found, backward = [], 0
     for path in files:
-        one = report.attempt(path.name, lambda p=path: _pair(p, table, options, report))
+        one = report.attempt(path.name, partial(_pair, path, table, options, report))
         if one is not None:
             found.append(one)
             backward += path.suffix.lower() not in _NETCDF and table.of(path, options).backward
@@ -64,7 +65,7 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
 
 def _pair(path: Path, table: DateTable, options: LoadOptions, report: Report) -> Interferogram:
     if path.suffix.lower() in _NETCDF:
-        return pair_of_netcdf(path, report)
+        return pair_of_netcdf(path)
     dates = table.of(path, options)
     across, up = RasterLayer(path, _ACROSS), RasterLayer(path, _UP)
     size = _pixel_size(across.grid, table, path, report)

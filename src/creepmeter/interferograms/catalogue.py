@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -236,8 +235,8 @@ def assemble(
         message = "no interferogram was found: check the patterns of the files"
         raise InputError(message)
     sizes = {"LENGTH": str(shape[0]), "WIDTH": str(shape[1])}
-    found = Catalogue(tuple(kept), {}, shape, grid, {**attributes, **sizes}, lookup=lookup)
-    return add_geometry(found, geometry, report)
+    bare = Catalogue(tuple(kept), {}, shape, grid, {**attributes, **sizes}, lookup=lookup)
+    return add_geometry(bare, geometry, report)
 
 
 def add_geometry(catalogue: Catalogue, geometry: Mapping[str, Layer], report: Report) -> Catalogue:
@@ -290,29 +289,31 @@ def _one_outline(
         return [], (0, 0), grid
     if extent == "common" and all(one.grid is not None for one in found):
         return _cut_to_common(found, report)
-    counted = Counter(_outline(one) for one in found)
-    most = max(counted.values())
-    outline = next(_outline(one) for one in found if counted[_outline(one)] == most)
-    first = next(one for one in found if _outline(one) == outline)
-    kept = []
+    groups: list[list[Interferogram]] = []
     for one in found:
-        if _outline(one) == outline:
-            kept.append(one)
+        group = next((members for members in groups if _same_outline(members[0], one)), None)
+        if group is None:
+            groups.append([one])
         else:
-            advice = ""
-            if one.grid is not None and first.grid is not None and lattice_offset(first.grid, one.grid) is not None:
-                advice = "; extent common cuts all to the area they share"
-            report.leave_out(
-                one.name, f"it has {_described(one)}, {most} of {len(found)} have {_described(first)}{advice}"
-            )
+            group.append(one)
+    kept = max(groups, key=len)
+    first = kept[0]
+    chosen = {one.pair for one in kept}
+    for one in found:
+        if one.pair in chosen:
+            continue
+        advice = ""
+        if one.grid is not None and first.grid is not None and lattice_offset(first.grid, one.grid) is not None:
+            advice = "; extent common cuts all to the area they share"
+        most = f"{len(kept)} of {len(found)} have {_described(first)}"
+        report.leave_out(one.name, f"it has {_described(one)}, {most}{advice}")
     return kept, first.shape, grid if grid is not None else first.grid
 
 
-def _outline(one: Interferogram) -> tuple[object, ...]:
-    if one.grid is None:
-        return one.shape
-    numbers = [round(float(value), 9) for value in one.grid.affine[:6]]
-    return (*one.shape, *numbers, str(one.grid.crs))
+def _same_outline(first: Interferogram, second: Interferogram) -> bool:
+    if first.grid is None or second.grid is None:
+        return first.shape == second.shape and first.grid is second.grid
+    return same_grid(first.grid, second.grid)
 
 
 def _described(one: Interferogram) -> str:
@@ -323,12 +324,12 @@ def _cut_to_common(
     found: list[Interferogram], report: Report
 ) -> tuple[list[Interferogram], tuple[int, int], Grid | None]:
     base = next(one.grid for one in found if one.grid is not None)
-    starts = {one.name: lattice_offset(base, one.grid) for one in found if one.grid is not None}
-    fitting = [one for one in found if starts[one.name] is not None]
+    starts = {one.pair: lattice_offset(base, one.grid) for one in found if one.grid is not None}
+    fitting = [one for one in found if starts[one.pair] is not None]
     for one in found:
-        if starts[one.name] is None:
+        if starts[one.pair] is None:
             report.leave_out(one.name, f"its pixels lie on another lattice ({_described(one)})")
-    corners = [(start, one.shape) for one in fitting if (start := starts[one.name]) is not None]
+    corners = [(start, one.shape) for one in fitting if (start := starts[one.pair]) is not None]
     top, left = max(start[0] for start, _ in corners), max(start[1] for start, _ in corners)
     bottom = min(start[0] + shape[0] for start, shape in corners)
     right = min(start[1] + shape[1] for start, shape in corners)
@@ -338,7 +339,7 @@ def _cut_to_common(
     target = part_of_grid(base, slice(top, bottom), slice(left, right))
     cut = []
     for one in fitting:
-        row, column = (first - own for first, own in zip((top, left), starts[one.name] or (0, 0), strict=True))
+        row, column = (first - own for first, own in zip((top, left), starts[one.pair] or (0, 0), strict=True))
         rows, columns = slice(row, row + bottom - top), slice(column, column + right - left)
         layers: dict[str, Layer] = {
             name: Cropped(layer, rows, columns) if layer.shape == one.shape else layer

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy.typing as npt
 
-from creepmeter.errors import InputError
+from creepmeter.errors import CreepmeterError, InputError
 from creepmeter.interferograms.catalogue import Report, grid_of_layer, matching
 from creepmeter.interferograms.layers import Resampled, lattice_offset
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.names import DatePair, by_pair, dates_of
-from creepmeter.io.layers import Layer
+from creepmeter.io.layers import Layer, RasterLayer
 from creepmeter.io.rasterfile import is_raster
 from creepmeter.model.grid import Grid, describe_grid
 from creepmeter.model.pair import Pair
 
+T = TypeVar("T")
+_SHOWN = 2
 OPTION_OF = {
     "coherence": "cor_file",
     "connectComponent": "conn_comp_file",
@@ -61,6 +63,33 @@ class Companions:
                 yield (layer, *files[pair])
 
 
+@dataclass
+class LostLayers:
+    """Layers that could not be read, so that many of one kind make one note.
+
+    Parameters
+    ----------
+    why : dict of str to list of str
+        Layer -> what was wrong, file by file.
+    """
+
+    why: dict[str, list[str]] = field(default_factory=dict)
+
+    def attempt(self, name: str, read: Callable[[], T]) -> T | None:
+        """Return what `read` returns; when the file cannot be read, keep why."""
+        try:
+            return read()
+        except CreepmeterError as problem:
+            self.why.setdefault(name, []).append(str(problem))
+            return None
+
+    def tell(self, report: Report) -> None:
+        """Note every layer that was lost, with the first files in words."""
+        for name, texts in self.why.items():
+            more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+            report.note(f"{name} of {len(texts)} product(s) cannot be read: {'; '.join(texts[:_SHOWN])}{more}")
+
+
 def require_dates(path: Path, options: LoadOptions) -> DatePair:
     """Return the dates in the name of a file or its folders.
 
@@ -90,6 +119,12 @@ def turned_note(count: int, report: Report) -> None:
 def is_geotiff(path: Path) -> bool:
     """Tell whether a file is a raster with header of its own, whatever its name."""
     return path.is_file() and is_raster(path)
+
+
+def place_of(raster: RasterLayer) -> Grid | None:
+    """Return the grid of a raster; None without reference system: such a raster is in radar coordinates."""
+    grid = raster.grid
+    return None if grid is None or grid.crs is None else grid
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from creepmeter.interferograms.catalogue import Catalogue, Interferogram, Report
@@ -38,7 +39,7 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     found, backward = [], 0
     for files in files_by_dates(options, base, table, report).values():
         path, dates = next(iter(files.values()))
-        one = report.attempt(path.name, lambda f=files: _pair(f))
+        one = report.attempt(path.name, partial(_pair, files))
         if one is not None:
             found.append(one)
             backward += dates.backward

@@ -278,7 +278,8 @@ def envi_layer(header: Path, shape: tuple[int, int], dtype: str) -> FlatLayer:
             key, sign, value = line.partition("=")
             if sign:
                 values[key.strip().lower()] = value.strip()
-    given = [int(number_in(values.get(key, str(size)), f"{header}: {key}")) for key, size in zip(("lines", "samples"), shape, strict=True)]  # fmt: skip
+    sizes = zip(("lines", "samples"), shape, strict=True)
+    given = [int(number_in(values.get(key, str(size)), f"{header}: {key}")) for key, size in sizes]
     if tuple(given) != shape:
         message = f"{header} says {given[0]} x {given[1]} px, its product {shape[0]} x {shape[1]}: save it again"
         raise InputError(message)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -19,9 +19,17 @@ from creepmeter.interferograms.catalogue import (
     one_file,
     require_matching,
 )
-from creepmeter.interferograms.companions import Companions, Placed, is_geotiff, on_grid, require_dates, turned_note
+from creepmeter.interferograms.companions import (
+    Companions,
+    Placed,
+    is_geotiff,
+    on_grid,
+    place_of,
+    require_dates,
+    turned_note,
+)
 from creepmeter.interferograms.gamma_headers import Frame, GammaHeaders
-from creepmeter.interferograms.gamma_par import GammaPar
+from creepmeter.interferograms.gamma_par import GammaPar, corner_refs
 from creepmeter.interferograms.layers import Scaled
 from creepmeter.interferograms.line_of_sight import (
     Turned,
@@ -57,13 +65,14 @@ class _Reader:
     def __init__(self, options: LoadOptions, base: Path, headers: GammaHeaders, report: Report) -> None:
         self.options, self.base, self.headers, self.report = options, base, headers, report
         self.companions = Companions.of(options, base, report)
+        self.lost = LostLayers()
         self.backward = 0
 
     def open(self, path: Path, types: dict[int, str], pair: Pair | None = None) -> _Found:
         """Open a GeoTIFF, or a flat file whose header goes with its size."""
         if is_geotiff(path):
             raster = RasterLayer(path)
-            return _Found(raster, Frame(raster.shape, raster.grid, path))
+            return _Found(raster, Frame(raster.shape, place_of(raster), path))
         frame, itemsize = self.headers.frame(path, pair, tuple(types))
         return _Found(FlatLayer(path, frame.shape, types[itemsize]), frame)
 
@@ -74,7 +83,7 @@ class _Reader:
         self.backward += dates.backward
         layers: dict[str, Layer] = {"unwrapPhase": _without_nodata(found.layer, dates.sign)}
         for name, file, own in self.companions.of_pair(dates.pair):
-            layer = self.report.attempt(f"{name} {file.name}", lambda n=name, f=file: self._companion(n, f, dates.pair))
+            layer = self.lost.attempt(name, partial(self._companion, name, file, dates.pair))
             if layer is not None:
                 layers[name] = Scaled(layer, own.sign) if name == "wrapPhase" else layer
         bperp = self.headers.bperp(dates.pair)
@@ -174,8 +183,9 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     files = require_matching(options.unw_file, base, "unw_file")
     headers = GammaHeaders.around(files, options, base, report)
     reader = _Reader(options, base, headers, report)
-    found = [one for path in files if (one := report.attempt(path.name, lambda p=path: reader.interferogram(p)))]
+    found = [one for path in files if (one := report.attempt(path.name, partial(reader.interferogram, path)))]
     turned_note(reader.backward, report)
+    reader.lost.tell(report)
     _note_baselines(found, report)
     first = min(found, key=lambda one: one.pair, default=None)
     image = None if first is None else headers.image(first.pair.ref) or headers.image(first.pair.sec)
@@ -190,7 +200,7 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     return assemble(found, geometry, attributes, report, lookup=lookup)
 
 
-def _without_nodata(layer: Layer, sign: Literal[1, -1] | float) -> Layer:
+def _without_nodata(layer: Layer, sign: float) -> Layer:
     nodata = layer.nodata if isinstance(layer, RasterLayer) else None
     if nodata in (None, 0.0):
         return Scaled(layer, sign, nodata=np.nan)
@@ -238,6 +248,6 @@ def _attributes(image: GammaPar | None, options: LoadOptions, report: Report, fi
         antenna_side=_side(image),
         centre_line_utc_s=image.second_of_day,
         centre_incidence_deg=image.optional("incidence_angle"),
-        extra={"PRF": str(image.number("prf"))} if "prf" in image.values else None,
+        extra=corner_refs(image) | ({"PRF": str(image.number("prf"))} if "prf" in image.values else {}),
     )
     return facts.attributes()

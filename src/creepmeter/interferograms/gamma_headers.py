@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import nan
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from creepmeter.model.epoch import Epoch
 from creepmeter.model.grid import Grid
 from creepmeter.model.pair import Pair
 
-_SUFFIXES = (".par", ".off", ".base_perp", ".baseline", ".base", ".bperp", ".dem_par")
+_SUFFIXES = (".par", ".off", ".base_perp", ".baseline", ".base", ".bperp", ".dem_par", ".diff_par")
 _MAP_WORDS = ("geo", "utm", "eqa", "map", "ll")
 _MOST_FOLDERS = 5000
 
@@ -50,12 +51,15 @@ class GammaHeaders:
         Date -> headers of SLC and multilooked images.
     maps : list
         Headers of maps.
+    simulated : list
+        Headers of geometry in radar coordinates (diff_par).
     pairs : dict
         Pair -> headers of offsets, baselines and tables, each with its dates as written.
     """
 
     images: dict[Epoch, list[GammaPar]] = field(default_factory=dict)
     maps: list[GammaPar] = field(default_factory=list)
+    simulated: list[GammaPar] = field(default_factory=list)
     pairs: dict[Pair, list[tuple[GammaPar, DatePair]]] = field(default_factory=dict)
 
     @classmethod
@@ -115,6 +119,8 @@ class GammaHeaders:
                 self.images.setdefault(_date(header), []).append(header)
             elif header.kind == "map" and maps:
                 self.maps.append(header)
+            elif header.kind == "diff":
+                self.simulated.append(header)
             elif header.kind in ("offset", "baseline", "table") and pairs:
                 dates = dates_in(file.name) or dates_in(file.parent.name)
                 if dates is not None:
@@ -171,18 +177,22 @@ class GammaHeaders:
         return next(iter(fitting.values()))
 
     def _frames(self, pair: Pair | None) -> list[Frame]:
-        found = [Frame(header.shape, map_grid(header), header.path) for header in self.maps]
+        found = list(self._map_frames)
         for header, _ in self.pairs.get(pair, []) if pair is not None else []:
             if header.kind == "offset":
                 found.append(Frame(header.shape, None, header.path))
         dates = (pair.ref, pair.sec) if pair is not None else tuple(self.images)
-        for date in dates:
-            for header in self.images.get(date, []):
-                try:
-                    found.append(Frame(header.shape, None, header.path))
-                except InputError:
-                    continue
+        images = [header for date in dates for header in self.images.get(date, [])]
+        for header in [*images, *(self.simulated if pair is None else [])]:
+            try:
+                found.append(Frame(header.shape, None, header.path))
+            except InputError:
+                continue
         return found
+
+    @cached_property
+    def _map_frames(self) -> list[Frame]:
+        return [Frame(header.shape, map_grid(header), header.path) for header in self.maps]
 
     def _unclear(self, path: Path, size: int, pair: Pair | None, count: int) -> str:
         if size < 0:

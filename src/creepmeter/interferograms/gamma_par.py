@@ -19,10 +19,12 @@ from creepmeter.interferograms.header_text import number_in, numbers_in, read_he
 from creepmeter.model.epoch import Epoch, as_epoch
 from creepmeter.model.grid import Grid
 
-Kind = Literal["image", "map", "offset", "baseline", "table", "other"]
+Kind = Literal["image", "map", "offset", "diff", "baseline", "table", "other"]
 _LINE = re.compile(r"^([^\s:][^:]*?):\s*(.*)$")
 _VECTORS = ("precision_baseline(TCN)", "initial_baseline(TCN)")  # the first that is not all zero counts
 _TABLE = re.compile(r"^\s*\d+\s+\d+(?:\s+[-+.\deE]+){7}\s*$")
+_NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
+_CORNERS, _LATLON = 4, 2
 _DATE_PARTS = 3
 _LINE_COLUMN, _RANGE_COLUMN, _BPERP_COLUMN = 0, 1, 7
 _GEOGRAPHIC = ("EQA", "LL")
@@ -72,6 +74,8 @@ class GammaPar:
             return "baseline"
         if "interferogram_width" in self.values:
             return "offset"
+        if "range_samp_1" in self.values:
+            return "diff"
         return "table" if _table(self.text).size else "other"
 
     @cached_property
@@ -83,7 +87,11 @@ class GammaPar:
         InputError
             They are missing, or not positive whole numbers.
         """
-        keys = {"map": ("nlines", "width"), "offset": ("interferogram_azimuth_lines", "interferogram_width")}
+        keys = {
+            "map": ("nlines", "width"),
+            "offset": ("interferogram_azimuth_lines", "interferogram_width"),
+            "diff": ("az_samp_1", "range_samp_1"),
+        }
         sizes = [self.number(key) for key in keys.get(self.kind, ("azimuth_lines", "range_samples"))]
         if min(sizes) < 1 or any(size != int(size) for size in sizes):
             message = f"{self.path}: {sizes[0]:g} x {sizes[1]:g} is no size of an image: correct the header"
@@ -202,6 +210,31 @@ def table_bperp(header: GammaPar) -> float:
     rows = table[table[:, _LINE_COLUMN] == middle]
     ranges = rows[:, _RANGE_COLUMN]
     return float(np.interp((ranges.min() + ranges.max()) / 2, ranges, rows[:, _BPERP_COLUMN]))
+
+
+def corner_refs(image: GammaPar) -> dict[str, str]:
+    """Return LAT_REF and LON_REF 1 to 4 from the file of corners (.corner, .corner_full) beside an image header.
+
+    Parameters
+    ----------
+    image : GammaPar
+        Header of an image; empty without such a file, or when it does not hold four corners.
+    """
+    for suffix in (".corner", ".corner_full"):
+        path = image.path.with_suffix(suffix)
+        if not path.is_file():
+            continue
+        lines = (line.split() for line in read_header_text(path).splitlines())
+        numbers = [[word for word in words if _NUMBER.fullmatch(word)] for words in lines]
+        corners = [words for words in numbers if len(words) == _LATLON][:_CORNERS]
+        if len(corners) == _CORNERS:
+            named = [(f"LAT_REF{k}", f"LON_REF{k}") for k in range(1, _CORNERS + 1)]
+            return {
+                key: text
+                for keys, texts in zip(named, corners, strict=True)
+                for key, text in zip(keys, texts, strict=True)
+            }
+    return {}
 
 
 def _table(text: str) -> npt.NDArray[np.float64]:

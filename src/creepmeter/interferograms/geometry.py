@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +19,9 @@ from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.looks import Looks, attributes_after
 from creepmeter.interferograms.sources import KEY, digest_layers, key_in, loaded_from, settings_of
 from creepmeter.io.layers import Layer
-from creepmeter.io.mintpy.product import write_product
+from creepmeter.io.mintpy.product import Dataset, ProductWriter, write_product
 from creepmeter.io.provenance import digest_text, provenance
 
-_LOG = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
 GEO, RADAR = "geometryGeo.h5", "geometryRadar.h5"
 MASKS = ("shadowMask", "waterMask")
@@ -93,25 +91,38 @@ def _write(
     if target.exists() and key_in(target) is None:
         message = f"{target} was not loaded by creepmeter and is not replaced: move it away, or choose another folder"
         raise StoreError(message)
-    need = looks.shape[0] * looks.shape[1] * _FLOAT_BYTES * (len(names) + 2) / 1e9
-    if need > memory_gb:
-        _LOG.warning(
-            "the geometry takes %.1f GB, more than the limit of %g GB: load it with more looks", need, memory_gb
-        )
-    values = {name: _values(looks.read(layer, name), name) for name, layer in layers.items()}
     attributes = attributes_after(catalogue.attributes, looks, catalogue.grid)
     attributes |= {"FILE_TYPE": "geometry", "UNIT": "1", "DATA_TYPE": "float32", KEY: key}
+    about = provenance(settings_of(options), loaded_from({name: [layer] for name, layer in layers.items()}))
+    row_gb = looks.shape[1] * _FLOAT_BYTES * (len(names) + 2) / 1e9
+    if row_gb * looks.shape[0] > memory_gb:
+        _write_in_strips(target, layers, looks, attributes, max(int(memory_gb / row_gb), 1)).finish(about)
+        return target, True
+    values = {name: _values(looks.read(layer, name), name) for name, layer in layers.items()}
     compression = {"default": "lzf", "none": None}.get(options.compression, options.compression)
-    origin = loaded_from({name: [layer] for name, layer in layers.items()})
-    write_product(
-        target,
-        values,
-        attributes,
-        units={name: UNITS[name] for name in names},
-        compression=compression,
-        provenance=provenance(settings_of(options), origin),
-    )
+    units = {name: UNITS[name] for name in names}
+    write_product(target, values, attributes, units=units, compression=compression, provenance=about)
     return target, True
+
+
+def _write_in_strips(
+    target: Path, layers: Mapping[str, Layer], looks: Looks, attributes: Mapping[str, str], rows: int
+) -> ProductWriter:
+    """Write maps that do not fit in memory, some rows at a time and not compressed; a killed run resumes."""
+    entries = {
+        name: Dataset(looks.shape, np.dtype(bool if name in MASKS else np.float32), {"UNIT": UNITS[name]})
+        for name in layers
+    }
+    writer = ProductWriter.create_or_resume(target, entries, attributes, digest_text(attributes[KEY], rows))
+    for first in range(0, looks.shape[0], rows):
+        last = min(first + rows, looks.shape[0])
+        if writer.done(str(first)):
+            continue
+        start = looks.rows.start
+        part = replace(looks, rows=slice(start + first * looks.tall, start + last * looks.tall))
+        values = {name: _values(part.read(layer, name), name) for name, layer in layers.items()}
+        writer.put(str(first), {"y": slice(first, last)}, values)
+    return writer
 
 
 def _values(values: Values, name: str) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from creepmeter.interferograms.catalogue import (
     one_file,
     require_matching,
 )
-from creepmeter.interferograms.companions import OPTION_OF, Placed, is_geotiff, on_grid, turned_note
+from creepmeter.interferograms.companions import OPTION_OF, LostLayers, Placed, is_geotiff, on_grid, turned_note
 from creepmeter.interferograms.layers import Scaled
 from creepmeter.interferograms.line_of_sight import Turned, constant_angle
 from creepmeter.interferograms.load_options import LoadOptions
@@ -56,8 +57,9 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     report = Report()
     files = require_matching(options.unw_file, base, "unw_file")
     reader = _Reader(options, base, report)
-    found = [one for path in files if (one := report.attempt(_label(path), lambda p=path: reader.interferogram(p)))]
+    found = [one for path in files if (one := report.attempt(_label(path), partial(reader.interferogram, path)))]
     turned_note(reader.backward, report)
+    reader.lost.tell(report)
     if found and all(np.isnan(one.bperp) for one in found):
         report.note(f"no pair has a baseline ({_TABLE}, baseline_dir): an error of the heights cannot be estimated")
     first = min(found, key=lambda one: one.pair, default=None)
@@ -76,6 +78,7 @@ class _Reader:
         self.options, self.base, self.report = options, base, report
         self.table = _baseline_table(options, base, report)
         self.companions = {name: self._by_folder(name, option) for name, option in OPTION_OF.items()}
+        self.lost = LostLayers()
         self.backward = 0
 
     def _by_folder(self, name: str, option: str) -> dict[Path, Path]:
@@ -92,26 +95,27 @@ class _Reader:
         layers: dict[str, Layer] = {"unwrapPhase": Scaled(layer, dates.sign, nodata=np.nan)}
         for name, files in self.companions.items():
             file = files.get(path.parent)
-            found = (
-                None if file is None else self.report.attempt(f"{name} {_label(file)}", lambda f=file: open_grd(f)[0])
-            )
-            if found is not None:
+            if file is None:
+                continue
+            opened = self.lost.attempt(name, partial(open_grd, file))
+            if opened is not None:
                 factor = dates.sign if name == "wrapPhase" else 1.0
-                layers[name] = Scaled(found, factor, nodata=np.nan)
+                layers[name] = Scaled(opened[0], factor, nodata=np.nan)
         self.backward += dates.backward
         bperp = float("nan") if self.table is None else self.table.of(dates.pair)
         return Interferogram(dates.pair, layers, bperp, _label(path), grid)
 
     def _dates(self, path: Path) -> DatePair:
         """Return the dates of a folder, checked against the PRM files in it."""
-        named = dates_of(path, self.options.dates_pattern) or folder_dates(path.parent.name)
+        named = None if self.options.dates_pattern else folder_dates(path.parent.name)
+        named = named or dates_of(path, self.options.dates_pattern)
         days = sorted({read_prm(file).day for file in sorted(path.parent.glob("*.PRM"))})
         if named is None and len(days) == _TWO:
             return DatePair(days[0], days[1])
         if named is None:
             message = (
-                f"its folder {path.parent.name} is not named by two dates (YYYYDDD_YYYYDDD) and holds no two PRM files: "
-                "rename it or give dates_pattern"
+                f"its folder {path.parent.name} is not named by two dates (YYYYDDD_YYYYDDD) and holds no two PRM "
+                "files: rename it or give dates_pattern"
             )
             raise InputError(message)
         if len(days) == _TWO and {named.first, named.second} != set(days):
@@ -172,14 +176,15 @@ def open_grd(path: Path) -> tuple[Layer, Grid | None]:
     ImageError
         The file is damaged, of another format, or holds no regular map.
     """
-    header = read_grd_header(path)
+    layer = GrdLayer(path)
+    header = layer.header
     if not (header.geographic or _looks_geographic(path, header)):
-        return GrdLayer(path, descending=False), None
+        return layer.lines_upward(), None
     (west, across), (start, up) = header.x, header.y
     rows, columns = header.shape
     north = max(start, start + up * (rows - 1)) + abs(up) / 2
     affine = Affine(across, 0.0, west - across / 2, 0.0, -abs(up), north)
-    return GrdLayer(path, descending=True), GeoBox((rows, columns), affine, "EPSG:4326")
+    return layer, GeoBox((rows, columns), affine, "EPSG:4326")
 
 
 def _looks_geographic(path: Path, header: GrdHeader) -> bool:

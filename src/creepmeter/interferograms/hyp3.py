@@ -192,6 +192,7 @@ def _product(
         message = "its name holds no two dates: keep the names that HyP3 gives"
         raise InputError(message)
     about = _metadata_of(path, options, base)
+    about.facts()  # a product whose metadata are not whole is left out
     phase = band_of(path, factor=dates.sign)
     layers: dict[str, Layer] = {"unwrapPhase": phase}
     for name, files in others.items():

@@ -254,7 +254,8 @@ def _state_at(states: Sequence[_State], moment: datetime) -> _State:
 def _geodetic(position: Floats) -> tuple[float, float, float]:
     """Return longitude and latitude (degrees) and height (metres) of a place in the Earth's frame."""
     change = Transformer.from_crs("EPSG:4978", "EPSG:4979", always_xy=True)
-    longitude, latitude, height = change.transform(*map(float, position))
+    x, y, z = (float(value) for value in position)
+    longitude, latitude, height = change.transform(x, y, z)
     return float(longitude), float(latitude), float(height)
 
 

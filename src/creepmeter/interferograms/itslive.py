@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,19 +51,17 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     if not files:
         message = f"rg_off_file: no file matches {pattern}; give a pattern of netCDF files"
         raise InputError(message)
-    found = [one for path in files if (one := report.attempt(path.name, lambda p=path: pair_of_netcdf(p, report)))]
+    found = [one for path in files if (one := report.attempt(path.name, partial(pair_of_netcdf, path)))]
     return assemble_offsets(found, options, base, report)
 
 
-def pair_of_netcdf(path: Path, report: Report) -> Interferogram:
+def pair_of_netcdf(path: Path) -> Interferogram:
     """Return one image pair.
 
     Parameters
     ----------
     path : Path
         netCDF file of ITS_LIVE or autoRIFT.
-    report : Report
-        Told what is missing.
 
     Raises
     ------

@@ -271,8 +271,9 @@ class Resampled:
             indexing="ij",
         )
         x, y = map_position(self.to_grid, column, row)
-        if self.to_grid.crs is not None and self.to_grid.crs != self.from_grid.crs:
-            systems = self.to_grid.crs.to_wkt(), self.from_grid.crs.to_wkt()
+        ours, theirs = self.to_grid.crs, self.from_grid.crs
+        if ours is not None and theirs is not None and ours != theirs:
+            systems = ours.to_wkt(), theirs.to_wkt()
             x, y = Transformer.from_crs(*systems, always_xy=True).transform(x, y)
         a, b, west, d, e, north = self.from_grid.affine[:6]
         area = a * e - b * d

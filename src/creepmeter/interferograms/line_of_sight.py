@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from creepmeter.io.layers import Layer
 Values = npt.NDArray[Any]
 _ROWS = 256  # rows looked at in one go when the unit of an angle is found
 _RADIANS = 2 * np.pi + 1e-3  # an angle beyond is in degrees
+_PARTS: Mapping[str, Callable[[Values], Values]] = {"real": np.real, "imag": np.imag, "angle": np.angle, "abs": np.abs}
 _PLATFORMS = (
     ("Alos2", ("alos2", "alos-2", "palsar2", "palsar-2")),
     ("Alos", ("alos", "palsar")),
@@ -138,7 +140,7 @@ def range_of_column(column: Layer, starting_range_m: float, range_pixel_m: float
 
 def part_of(layer: Layer, part: Literal["real", "imag", "angle", "abs"]) -> Layer:
     """Return one part of a complex layer, float32: real, imaginary, angle (radians) or magnitude."""
-    function = {"real": np.real, "imag": np.imag, "angle": np.angle, "abs": np.abs}[part]
+    function = _PARTS[part]
 
     def take(values: Values) -> Values:
         return np.asarray(function(values), np.float32)

@@ -30,6 +30,7 @@ from creepmeter.model.pair import Pair
 
 _LOG = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
+Lost = dict[Pair, str]
 STACK, OFFSETS = "ifgramStack.h5", "offsetStack.h5"
 TYPES: Mapping[str, np.dtype[Any]] = {
     **dict.fromkeys((*PHASE_LAYERS, *OFFSET_LAYERS), np.dtype(np.float32)),
@@ -109,13 +110,13 @@ def load(
     shown: Progress = progress if progress is not None else NullProgress()
     if options.update and _is_current(target, catalogue, options):
         result = Loaded(target, (), len(_pairs_in(target)), looks.shape, made=False)
-        lost: dict[str, str] = {}
+        lost: Lost = {}
     else:
         _make_way(target, catalogue, options)
         kept, lost = _write_stack(target, catalogue, looks, options, memory_gb, shown)
         result = Loaded(target, (), len(kept), looks.shape, made=True)
     written = write_geometry(catalogue, looks, options, folder / "inputs", memory_gb=memory_gb)
-    left_out = (*catalogue.left_out, *(f"{name}: {why}" for name, why in lost.items()))
+    left_out = (*catalogue.left_out, *lost.values())
     made = result.made or any(fresh for _, fresh in written)
     return replace(
         result, geometry=tuple(path for path, _ in written), made=made, left_out=left_out, notes=catalogue.notes
@@ -174,12 +175,12 @@ def _some(pairs: Sequence[Pair]) -> str:
 
 def _write_stack(
     target: Path, catalogue: Catalogue, looks: Looks, options: LoadOptions, memory_gb: float, shown: Progress
-) -> tuple[tuple[Interferogram, ...], dict[str, str]]:
+) -> tuple[tuple[Interferogram, ...], Lost]:
     """Write the stack; when files turn out damaged, write it again without their pairs."""
     key = _key(catalogue, options)
     kept, lost = catalogue.interferograms, _damaged(catalogue.interferograms)
     while True:
-        kept = tuple(one for one in kept if one.name not in lost)
+        kept = tuple(one for one in kept if one.pair not in lost)
         if not kept:
             message = f"no interferogram can be used of {len(lost)}: {'; '.join(list(lost.values())[:_SHOWN])}"
             raise InputError(message)
@@ -189,19 +190,19 @@ def _write_stack(
         lost |= found
 
 
-def _damaged(found: Sequence[Interferogram]) -> dict[str, str]:
-    """Return products of which the last line cannot be read: most damaged files are cut."""
+def _damaged(found: Sequence[Interferogram]) -> Lost:
+    """Return products of which the last pixel cannot be read: most damaged files are cut."""
 
     def look(one: Interferogram) -> str | None:
         try:
             for layer in one.layers.values():
-                layer.read(slice(layer.shape[0] - 1, layer.shape[0]), slice(0, layer.shape[1]))
+                layer.read(*(slice(size - 1, size) for size in layer.shape))
         except ImageError as problem:
-            return str(problem)
+            return _reason(one, problem)
         return None
 
     with ThreadPoolExecutor(thread_count()) as pool:
-        return {one.name: why for one, why in zip(found, pool.map(look, found), strict=True) if why is not None}
+        return {one.pair: why for one, why in zip(found, pool.map(look, found), strict=True) if why is not None}
 
 
 def _fill(
@@ -212,7 +213,7 @@ def _fill(
     memory_gb: float,
     shown: Progress,
     key: str,
-) -> dict[str, str]:
+) -> Lost:
     """Read and write every pair that is not written yet; return products that cannot be read."""
     pairs = catalogue.interferograms
     names = tuple(pairs[0].layers)
@@ -231,11 +232,12 @@ def _fill(
     todo = [index for index in range(len(pairs)) if not writer.done(index)]
     shown.start("load interferograms", len(pairs))
     shown.advance(len(pairs) - len(todo))
-    empty, bad = [], {}
+    empty: list[str] = []
+    bad: Lost = {}
     try:
         for index, found in _in_order(todo, lambda k: _read(pairs[k], looks), _threads(catalogue, looks, memory_gb)):
             if isinstance(found, ImageError):
-                bad[pairs[index].name] = str(found)
+                bad[pairs[index].pair] = _reason(pairs[index], found)
             elif not bad:
                 writer.put(index, found)
                 empty += [] if any(found[name].any() for name in _measured(found)) else [pairs[index].name]
@@ -252,6 +254,10 @@ def _fill(
         made.set_keep(keep)
         made.set_attributes({KEY: key})  # last: a load killed before is done again
     return {}
+
+
+def _reason(one: Interferogram, problem: ImageError) -> str:
+    return f"{one.name}: {problem}"
 
 
 def _measured(found: Mapping[str, Values]) -> list[str]:

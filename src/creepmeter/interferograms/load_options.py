@@ -80,7 +80,8 @@ class LoadOptions(Options):
     )
     union: bool = Field(
         default=False,
-        description="ARIA: load the area that any pair covers, with 0 where a pair has no frame; default: what all cover",
+        description="ARIA: load the area that any pair covers, with 0 where a pair has no frame; default: what all "
+        "cover",
     )
     stitch: Literal["cycles", "offset"] = Field(
         "cycles",

@@ -86,7 +86,7 @@ class Looks:
         """Return pixels joined, (rows // tall, columns // wide)."""
         if self.plain:
             return values
-        if self.method == "nearest" or name in NEAREST_ONLY or values.dtype.kind in "bui":
+        if self.method == "nearest" or name in NEAREST_ONLY or values.dtype.kind in ("b", "u", "i"):
             return values[self.tall // 2 :: self.tall, self.wide // 2 :: self.wide]
         rows, columns = values.shape[0] // self.tall, values.shape[1] // self.wide
         parts = values.reshape(rows, self.tall, columns, self.wide).swapaxes(1, 2).reshape(rows, columns, -1)
@@ -102,7 +102,7 @@ def _means(parts: Values, measured: npt.NDArray[np.bool_]) -> Values:
     """Return the mean of what is measured along the last axis; NaN where nothing is."""
     total = np.where(measured, parts, 0).sum(axis=2, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        return (total / measured.sum(axis=2)).astype(np.float32)
+        return np.asarray(total / measured.sum(axis=2), np.float32)
 
 
 def _medians(parts: Values, measured: npt.NDArray[np.bool_]) -> Values:
@@ -113,7 +113,7 @@ def _medians(parts: Values, measured: npt.NDArray[np.bool_]) -> Values:
         np.take_along_axis(ordered, np.maximum(place, 0), axis=2)[..., 0]
         for place in ((count - 1) // 2, np.minimum(count // 2, parts.shape[2] - 1))
     )
-    return ((low + high) / 2).astype(np.float32)
+    return np.asarray((low + high) / 2, np.float32)
 
 
 def plan_looks(catalogue: Catalogue, options: LoadOptions) -> Looks:
@@ -152,12 +152,12 @@ def _of_degrees(catalogue: Catalogue, box: tuple[float, float, float, float]) ->
     what = f"subset_lalo {south:g}:{north:g},{west:g}:{east:g}"
     if catalogue.grid is None:
         return _of_degrees_in_radar(catalogue, box, what)
-    grid = catalogue.grid
+    grid, system = catalogue.grid, catalogue.grid.crs
     x = np.concatenate([np.linspace(west, east, _EDGE_POINTS)] * 2 + [np.repeat([west, east], _EDGE_POINTS)])
     y = np.repeat([south, north], _EDGE_POINTS)
     y = np.concatenate([y, *[np.linspace(south, north, _EDGE_POINTS)] * 2])
-    crs = CRS.from_wkt(grid.crs.to_wkt())
-    if not crs.is_geographic:
+    crs = None if system is None else CRS.from_wkt(system.to_wkt())
+    if crs is not None and not crs.is_geographic:
         x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(x, y)
     affine = grid.affine
     columns, rows = (np.asarray(x) - affine.c) / affine.a, (np.asarray(y) - affine.f) / affine.e

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def files_by_dates(
         if getattr(options, option) and not files:
             report.note(f"{option}: no file matches {getattr(options, option)}")
         for path in files:
-            dates = report.attempt(path.name, lambda p=path: table.of(p, options))
+            dates = report.attempt(path.name, partial(table.of, path, options))
             if dates is not None:
                 found.setdefault((str(dates.pair.ref), str(dates.pair.sec)), {})[layer] = (path, dates)
     if not found and not report.left_out:
@@ -215,7 +216,7 @@ def _geometry(grid: Grid, options: LoadOptions, base: Path, report: Report) -> d
     layers = {}
     for name, (option, turn) in names.items():
         path = one_file(getattr(options, option), base, report, option)
-        raster = None if path is None else report.attempt(f"{name} {path.name}", lambda p=path: RasterLayer(p))
+        raster = None if path is None else report.attempt(f"{name} {path.name}", partial(RasterLayer, path))
         if raster is not None:
             layers[name] = turn(on_grid(raster, grid, report, name))
     return layers

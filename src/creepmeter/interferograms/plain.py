@@ -20,7 +20,7 @@ from creepmeter.interferograms.catalogue import (
 )
 from creepmeter.interferograms.layers import Constant
 from creepmeter.interferograms.load_options import LoadOptions
-from creepmeter.interferograms.names import DatePair, by_pair, day
+from creepmeter.interferograms.names import DatePair, by_pair, dates_in, day
 from creepmeter.interferograms.names import dates_of as dates_in_names
 from creepmeter.interferograms.rasters import NAN, band_of, grid_of_band, raster_for
 from creepmeter.io.layers import Layer, RasterLayer
@@ -71,15 +71,15 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     others = {
         name: by_pair(matching(getattr(options, key), base), options.dates_pattern) for name, key in _LAYERS.items()
     }
-    tags: dict[str, Mapping[str, str]] = {}
+    tags: dict[Pair, Mapping[str, str]] = {}
     found = []
     for path in require_matching(options.unw_file, base, "unw_file"):
-        one = report.attempt(path.name, partial(_interferogram, path, others, options, report, tags))
+        one = report.attempt(_label(path), partial(_interferogram, path, others, options, report, tags))
         if one is not None:
             found.append(one)
     catalogue = assemble(found, {}, {}, report, extent=options.extent)
     grid = catalogue.grid
-    used = [tags[one.name] for one in catalogue.interferograms]
+    used = [tags[one.pair] for one in catalogue.interferograms]
     facts = RadarFacts(processor="geotiff", wavelength_m=_wavelength(used, options))
     attributes = {**facts.attributes(), **(grid_attributes(grid) if grid is not None else {}), **catalogue.attributes}
     if all(math.isnan(one.bperp) for one in catalogue.interferograms):
@@ -93,7 +93,7 @@ def _interferogram(
     others: Mapping[str, Mapping[Pair, tuple[Path, DatePair]]],
     options: LoadOptions,
     report: Report,
-    tags: dict[str, Mapping[str, str]],
+    tags: dict[Pair, Mapping[str, str]],
 ) -> Interferogram:
     raster = RasterLayer(path)
     dates = dates_in_names(path, options.dates_pattern) or _dates_in_tags(raster.tags)
@@ -113,11 +113,16 @@ def _interferogram(
         try:
             layers[name] = band_of(files[dates.pair][0], factor=sign if name == "wrapPhase" else 1.0)
         except CreepmeterError as problem:
-            report.note(f"{path.name}: {name} is not used: {problem}")
-    tags[path.name] = raster.tags
+            report.note(f"{_label(path)}: {name} is not used: {problem}")
+    tags[dates.pair] = raster.tags
     bperp = _number(raster.tags, _BASELINE)
     baseline = math.nan if bperp is None else dates.sign * bperp
-    return Interferogram(dates.pair, layers, baseline, path.name, grid_of_band(phase))
+    return Interferogram(dates.pair, layers, baseline, _label(path), grid_of_band(phase))
+
+
+def _label(path: Path) -> str:
+    """Return the name of a file, with its folder where the dates stand there."""
+    return path.name if dates_in(path.name) else f"{path.parent.name}/{path.name}"
 
 
 def _dates_in_tags(tags: Mapping[str, str]) -> DatePair | None:

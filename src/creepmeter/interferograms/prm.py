@@ -96,8 +96,8 @@ def day_from_zero(clock: float, label: str) -> Epoch:
     if not 0 <= day <= _DAYS:
         message = f"{label} is {clock}, no date YYYYDDD"
         raise EpochError(message)
-    start: Epoch = as_epoch(f"{year:04d}0101") + day * _STEP
-    return start.astype("datetime64[ns]")
+    found: Epoch = as_epoch(f"{year:04d}0101") + day * _STEP
+    return found
 
 
 def folder_dates(name: str) -> DatePair | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import nan
 from pathlib import Path
 
@@ -23,9 +24,11 @@ from creepmeter.interferograms.catalogue import (
 )
 from creepmeter.interferograms.companions import (
     Companions,
+    LostLayers,
     Placed,
     is_geotiff,
     on_grid,
+    place_of,
     require_dates,
     turned_note,
 )
@@ -105,6 +108,7 @@ class _Reader:
         self.files = files
         self.baselines = _baseline_files(options, base, files)
         self.headers: dict[Path, _Header] = {}
+        self.lost = LostLayers()
         self.backward = 0
 
     def header(self, path: Path, siblings: list[Path]) -> _Header:
@@ -136,14 +140,14 @@ class _Reader:
         layers: dict[str, Layer] = {}
         if is_geotiff(path):
             raster = RasterLayer(path)
-            grid, phase = raster.grid, Scaled(raster, nodata=raster.nodata)
+            grid, phase = place_of(raster), Scaled(raster, nodata=raster.nodata)
         else:
             header = self.header(path, self.files)
             grid, phase = header.grid, Scaled(_last_band(path, header.shape))
         self.backward += dates.backward
         layers["unwrapPhase"] = Scaled(phase, dates.sign, nodata=np.nan)
         for name, file, own in self.companions.of_pair(dates.pair):
-            layer = self.report.attempt(f"{name} {file.name}", lambda n=name, f=file, d=own: self._companion(n, f, d))
+            layer = self.lost.attempt(name, partial(self._companion, name, file, own))
             if layer is not None:
                 layers[name] = layer
         return Interferogram(dates.pair, layers, self._bperp(path, dates), path.name, grid)
@@ -256,8 +260,9 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     files = require_matching(options.unw_file, base, "unw_file")
     files = [path for path in files if path.suffix != ".rsc"]
     reader = _Reader(options, base, report, files)
-    found = [one for path in files if (one := report.attempt(path.name, lambda p=path: reader.interferogram(p)))]
+    found = [one for path in files if (one := report.attempt(path.name, partial(reader.interferogram, path)))]
     turned_note(reader.backward, report)
+    reader.lost.tell(report)
     if found and all(np.isnan(one.bperp) for one in found):
         report.note("no pair has a baseline (*_baseline.rsc): an error of the heights cannot be estimated")
     first = min(found, key=lambda one: one.pair, default=None)
@@ -294,7 +299,7 @@ def _baseline_files(options: LoadOptions, base: Path, files: list[Path]) -> dict
         for folder in folders
         for path in sorted(folder.rglob("*baseline*.rsc") if folder in given else folder.glob("*baseline*.rsc"))
     ]
-    found = {}
+    found: dict[Pair, tuple[Path, DatePair]] = {}
     for path in named:
         dates = dates_in(path.name)
         if dates is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,15 @@ from creepmeter.interferograms.catalogue import (
     one_file,
     require_matching,
 )
-from creepmeter.interferograms.companions import OPTION_OF, Placed, is_geotiff, on_grid, turned_note
+from creepmeter.interferograms.companions import (
+    OPTION_OF,
+    LostLayers,
+    Placed,
+    is_geotiff,
+    on_grid,
+    place_of,
+    turned_note,
+)
 from creepmeter.interferograms.dimap import DimBand, DimProduct, envi_layer, read_dim, read_dim_in_geotiff
 from creepmeter.interferograms.layers import Scaled
 from creepmeter.interferograms.line_of_sight import constant_angle, platform_in
@@ -75,16 +84,22 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     reader = _Reader(options, base, report)
     bands = []
     for path in require_matching(options.unw_file, base, "unw_file"):
-        bands += report.attempt(path.name, lambda p=path: open_bands(p, "unwrapPhase")) or []
-    found = [one for band in bands if (one := report.attempt(band.name, lambda b=band: reader.interferogram(b)))]
+        bands += report.attempt(path.name, partial(open_bands, path, "unwrapPhase")) or []
+    found = [one for band in bands if (one := report.attempt(band.name, partial(reader.interferogram, band)))]
     turned_note(reader.backward, report)
+    reader.lost.tell(report)
     first = min(found, key=lambda one: one.pair, default=None)
     if first is None:
         return assemble(found, {}, {}, report)
     product = next((band.product for band in bands if band.name == first.name), None)
     attributes = _attributes(product, options, report)
     attributes |= grid_attributes(first.grid) if first.grid is not None else {}
-    return assemble(found, reader.geometry(first, attributes), attributes, report)
+    geometry = reader.geometry(first, attributes)
+    angle = attributes.get("CENTER_INCIDENCE_ANGLE")
+    if "incidenceAngle" not in geometry and first.grid is not None and angle is not None:
+        geometry["incidenceAngle"] = constant_angle(float(angle), first.shape, "incidence angle")
+        report.note(f"no incidence angles: that of the centre, {angle} degrees, is taken everywhere")
+    return assemble(found, geometry, attributes, report)
 
 
 class _Reader:
@@ -92,6 +107,7 @@ class _Reader:
 
     def __init__(self, options: LoadOptions, base: Path, report: Report) -> None:
         self.options, self.base, self.report = options, base, report
+        self.lost = LostLayers()
         self.companions = {name: self._by_pair(name, option) for name, option in OPTION_OF.items()}
         self.backward = 0
 
@@ -102,7 +118,7 @@ class _Reader:
             self.report.note(f"{option}: no file matches {pattern}, {name} is not loaded")
         found = {}
         for path in files:
-            for band in self.report.attempt(f"{name} {path.name}", lambda p=path: open_bands(p, name)) or []:
+            for band in self.lost.attempt(name, partial(open_bands, path, name)) or []:
                 dates = self._dates(band)
                 if dates is not None:
                     found[dates.pair] = (band, dates)
@@ -228,7 +244,7 @@ def _band_of(product: DimProduct, band: DimBand) -> _Band:
         grid = product.grid
     else:
         raster = RasterLayer(product.path, band.index + 1)
-        pixels, grid = raster, raster.grid
+        pixels, grid = raster, place_of(raster)
     scaled = Scaled(pixels, band.factor, band.add, nodata=band.nodata)
     return _Band(scaled, grid, product, band.name, product.path)
 
@@ -239,7 +255,7 @@ def _in_geotiff(path: Path, layer: str) -> list[_Band]:
         product = read_dim(path.with_suffix(".dim"))
     raster = RasterLayer(path)
     if product is not None and len(product.bands) == raster.header.count:
-        inner = DimProduct(path, product.shape, raster.grid, product.bands, product.root)
+        inner = DimProduct(path, product.shape, place_of(raster), product.bands, product.root)
         return [_band_of(inner, band) for band in _chosen(inner, layer)]
     names = raster.header.names
     fitting = [k for k, name in enumerate(names) if layer in _BAND_OF and _BAND_OF[layer].search(name)]
@@ -249,7 +265,9 @@ def _in_geotiff(path: Path, layer: str) -> list[_Band]:
     found = []
     for k in fitting or [0]:
         pixels = RasterLayer(path, k + 1)
-        found.append(_Band(Scaled(pixels, nodata=pixels.nodata), pixels.grid, product, names[k] or path.name, path))
+        found.append(
+            _Band(Scaled(pixels, nodata=pixels.nodata), place_of(pixels), product, names[k] or path.name, path)
+        )
     return found
 
 
@@ -264,6 +282,7 @@ def _attributes(product: DimProduct | None, options: LoadOptions, report: Report
         return RadarFacts("snap", wavelength).attributes()
     start, stop = product.moment("first_line_time"), product.moment("last_line_time")
     middle = None if start is None or stop is None else start + (stop - start) / 2
+    near, far = product.number("incidence_near"), product.number("incidence_far")
     orbit = product.orbit
     side = -1 if (product.text("antenna_pointing") or "right").lower() == "right" else 1
     facts = RadarFacts(
@@ -281,6 +300,7 @@ def _attributes(product: DimProduct | None, options: LoadOptions, report: Report
         platform=platform_in(product.text("MISSION") or ""),
         antenna_side=side,
         centre_line_utc_s=None if middle is None else seconds_of_day(middle),
+        centre_incidence_deg=None if near is None or far is None else (near + far) / 2,
         extra={"trackNumber": track} if (track := product.text("REL_ORBIT")) else None,
     )
     return facts.attributes()

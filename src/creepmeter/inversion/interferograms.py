@@ -42,7 +42,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 _KINDS = {"no": ALIKE, "coh": BY_COHERENCE, "fim": BY_INFORMATION, "var": BY_VARIANCE}
 _NORMS = {"L1": L1, "huber": HUBER}
 _ROUNDS, _TOLERANCE = 50.0, 1e-4  # of robust norms
-_FAR, _STEADY = 5.0, 10.0  # an uncertain offset counts still if it lies this many spreads from the median
+_UNCERTAIN, _FAR = 5.0, 10.0  # up to 5 thresholds an offset counts that lies 10 spreads from the median of its pair
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Observations:
         Independent looks of a pixel.
     is_phase : bool
         Radians, 0 = missing; else offsets.
+    middle : array, (pair,), optional
+        Median of the certain offsets of each pair, for masks by their standard errors.
     """
 
     network: Network
@@ -68,6 +70,7 @@ class Observations:
     scale: float
     looks: int = 1
     is_phase: bool = True
+    middle: Values | None = None
 
     @property
     def cycle_m(self) -> float:
@@ -203,23 +206,27 @@ def needs_full_solution(options: NetworkInversionOptions, *, is_phase: bool) -> 
     return options.residual_norm in _NORMS or (options.sigma and not direct)
 
 
-def _mask_of(block: PhaseBlock, options: NetworkInversionOptions) -> PhaseMask | None:
+def certain_median(obs: Values, spread: Values, threshold: float) -> float:
+    """Return the median of the offsets of a pair whose standard error is not above a threshold; NaN without any."""
+    certain = obs[np.isfinite(obs) & ~(spread > threshold)]
+    return float(np.median(certain)) if certain.size else np.nan
+
+
+def _mask_of(block: PhaseBlock, observations: Observations, options: NetworkInversionOptions) -> PhaseMask | None:
     if block.mask is None:
         return None
     if options.mask_dataset == "connectComponent":
         return PhaseMask(block.mask, 0.0, whole=True)
     if options.mask_dataset is not None and options.mask_dataset.endswith("Std"):
-        return PhaseMask(_trusted(block.obs, block.mask, options.mask_threshold), 0.0, whole=True)
+        return PhaseMask(_trusted(block.obs, block.mask, observations, options.mask_threshold), 0.0, whole=True)
     return PhaseMask(block.mask, options.mask_threshold, whole=False)
 
 
-def _trusted(obs: Values, spread: Values, threshold: float) -> Bools:
-    """Tell which offsets count: certain ones, and uncertain ones that stand far out."""
-    middle = np.zeros(obs.shape[1])
-    some = np.isfinite(obs).any(axis=0)
-    middle[some] = np.nanmedian(obs[:, some], axis=0)
-    far = np.abs(obs - middle) >= _STEADY * spread
-    return np.asarray((spread <= threshold) | ((spread <= _FAR * threshold) & far))
+def _trusted(obs: Values, spread: Values, observations: Observations, threshold: float) -> Bools:
+    """Tell which offsets count: certain ones, and uncertain ones that stand far out of their pair."""
+    middle = 0.0 if observations.middle is None else np.nan_to_num(observations.middle)[:, None]
+    far = np.abs(obs - middle) >= _FAR * spread
+    return np.asarray(~(spread > threshold) | ((spread <= _UNCERTAIN * threshold) & far))
 
 
 def _solve(
@@ -244,7 +251,9 @@ def _solve(
         days=observations.days,
         with_sigma=with_sigma,
     )
-    return solve_phase(block.obs, block.quality, block.wanted, observations.layout, rule, _mask_of(block, options))
+    return solve_phase(
+        block.obs, block.quality, block.wanted, observations.layout, rule, _mask_of(block, observations, options)
+    )
 
 
 def _solve_in_full(block: PhaseBlock, observations: Observations, options: NetworkInversionOptions) -> Solution:
@@ -274,7 +283,7 @@ def _referenced(block: PhaseBlock, observations: Observations, options: NetworkI
     change = obs - np.asarray(observations.reference, np.float32)[:, None]
     if observations.is_phase:
         change[(obs == 0) | (change == 0)] = np.nan
-    mask = _mask_of(block, options)
+    mask = _mask_of(block, observations, options)
     if mask is not None:
         change[~(mask.values != 0 if mask.whole else mask.values >= mask.least)] = np.nan
     change[:, ~block.wanted] = np.nan

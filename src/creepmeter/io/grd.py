@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 _HDF5, _CLASSIC = b"\x89HDF", (b"CDF\x01", b"CDF\x02")
 _MAP_AXES = 2
 _REGULAR = 1e-3  # of a step: coordinates further apart are not regular
+_PACKING = ("_FillValue", "missing_value", "scale_factor", "add_offset")
 _NAMES = ("z", "Band1", "band1")
 
 
@@ -81,6 +83,12 @@ class GrdLayer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "header", read_grd_header(self.path))
+
+    def lines_upward(self) -> GrdLayer:
+        """Return the same map with the row of the smallest y first."""
+        turned = copy.copy(self)
+        object.__setattr__(turned, "descending", False)  # the header is not read again
+        return turned
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -157,22 +165,31 @@ class _Hdf:
         self.path, self.file = path, file
 
     def header(self) -> GrdHeader:
-        maps = [name for name, item in self.file.items() if isinstance(item, h5py.Dataset) and item.ndim == _MAP_AXES]
-        variable = _the_map(maps, self.path)
+        variable = "z" if "z" in self.file else _the_map(self._maps(), self.path)
         found = dataset_in(self.file, variable, self.path)
         if found.dtype.kind not in "uif":
             message = f"grid {self.path}: {variable} holds {found.dtype}, no numbers: get the file again"
             raise ImageError(message)
+        if found.ndim != _MAP_AXES:
+            _the_map([], self.path)
         axes = [self._axis(found, k, ("y", "x")[k]) for k in range(_MAP_AXES)]
-        centres = [np.asarray(dataset_in(self.file, axis, self.path)[()], np.float64) for axis in axes]
-        texts = {f"{key}.{name}": _text(value) for key, axis in zip("yx", axes, strict=True)
-                 for name, value in self.file[axis].attrs.items() if name in ("units", "long_name")}  # fmt: skip
+        scales = [dataset_in(self.file, axis, self.path) for axis in axes]
+        texts = {}
+        for key, scale in zip("yx", scales, strict=True):
+            for name in ("units", "long_name"):
+                if name in scale.attrs:
+                    texts[f"{key}.{name}"] = _text(scale.attrs[name])
+        centres = [np.asarray(scale[()], np.float64) for scale in scales]
         return _header(self.path, found.shape, axes, centres, variable, texts)
+
+    def _maps(self) -> list[str]:
+        return [name for name, item in self.file.items() if isinstance(item, h5py.Dataset) and item.ndim == _MAP_AXES]
 
     def _axis(self, found: h5py.Dataset, number: int, usual: str) -> str:
         """Return the name of a coordinate: attached to the map, or usual, of the right length."""
-        attached = [str(scale.name).strip("/") for scale in found.dims[number].values()]
-        for name in (*attached, usual, {"y": "lat", "x": "lon"}[usual], f"{usual}coordinates"):
+        usuals = (usual, {"y": "lat", "x": "lon"}[usual])
+        attached = [] if sum(name in self.file for name in usuals) == 1 else found.dims[number].values()
+        for name in (*(str(scale.name).strip("/") for scale in attached), *usuals, f"{usual}coordinates"):
             item = self.file.get(name)
             if isinstance(item, h5py.Dataset) and item.shape == (found.shape[number],):
                 return name
@@ -181,7 +198,7 @@ class _Hdf:
 
     def window(self, header: GrdHeader, rows: slice, columns: slice) -> Values:
         found = dataset_in(self.file, header.variable, self.path)
-        return _settled(found[rows, columns], {str(key): value for key, value in found.attrs.items()})
+        return _settled(found[rows, columns], {key: found.attrs[key] for key in _PACKING if key in found.attrs})
 
 
 class _Classic:
@@ -202,9 +219,8 @@ class _Classic:
 
     def window(self, header: GrdHeader, rows: slice, columns: slice) -> Values:
         found = self.file.variables[header.variable]
-        names = ("_FillValue", "missing_value", "scale_factor", "add_offset")
         return _settled(
-            np.array(found[rows, columns]), {key: getattr(found, key) for key in names if hasattr(found, key)}
+            np.array(found[rows, columns]), {key: getattr(found, key) for key in _PACKING if hasattr(found, key)}
         )
 
 
@@ -271,7 +287,7 @@ def _text(value: object) -> str:
 
 
 def write_grd(
-    path: Path, values: Values, x: Floats, y: Floats, *, axes: tuple[str, str] = ("y", "x"), classic: bool = False
+    path: Path, values: Values, x: Values, y: Values, *, axes: tuple[str, str] = ("y", "x"), classic: bool = False
 ) -> None:
     """Write a grid of GMT, pixel registered.
 

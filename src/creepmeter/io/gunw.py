@@ -161,6 +161,36 @@ def read_cube(path: Path, name: str) -> Cube:
     return Cube(axes[0], axes[1], axes[2], values)
 
 
+def write_gunw(path: Path, values: Mapping[str, Any], fills: Mapping[str, float]) -> Path:
+    """Write datasets as a netCDF-4 product keeps them: maps and cubes in packed chunks, single numbers, texts.
+
+    Parameters
+    ----------
+    path : Path
+        File to make; one that is there is replaced.
+    values : mapping of str to array, number or str
+        By name with its groups.
+    fills : mapping of str to float
+        Fill values by the last part of the name.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, value in values.items():
+            if isinstance(value, str):
+                file.create_dataset(name, data=np.array([value], dtype=object), dtype=h5py.string_dtype())
+                continue
+            array = np.asarray(value)
+            settings: dict[str, Any] = {}
+            if array.ndim >= _FLAT:
+                chunks = tuple(max((size + 1) // 2, 1) for size in array.shape)
+                settings = {"chunks": chunks, "compression": "gzip", "compression_opts": 4, "shuffle": True}
+            item = file.create_dataset(name, data=array, **settings)
+            fill = fills.get(name.rsplit("/", 1)[-1])
+            if fill is not None:
+                item.attrs["_FillValue"] = array.dtype.type(fill)
+    return path
+
+
 def _axis(file: h5py.File, name: str, path: Path) -> Floats:
     """Return a coordinate that is even."""
     values = np.asarray(dataset_in(file, name, path)[()], np.float64)

@@ -29,7 +29,8 @@ def open(path: PathLike) -> xr.Dataset:  # noqa: A001 - creepmeter.open is the p
     Parameters
     ----------
     path : str or Path
-        A Zarr 3 store, a GeoTIFF (its bands become variables on its grid), or a NetCDF-4/HDF5 or NetCDF-3 file.
+        A Zarr 3 store, a GeoTIFF (its bands become variables on its grid), a file in MintPy's layout (see
+        `creepmeter.io.mintpy.dataset.open_mintpy`), or a NetCDF-4/HDF5 or NetCDF-3 file.
 
     Returns
     -------

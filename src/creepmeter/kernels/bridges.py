@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -57,22 +57,38 @@ def make_clusters(points: Points, count: int, shape: tuple[int, int]) -> Cluster
     """
     across = -(-shape[1] // TILE)
     tiles = across * -(-shape[0] // TILE)
-    key = points.label.astype(np.int64) * tiles + points.row // TILE * across + points.column // TILE
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    start = np.flatnonzero(np.diff(key, prepend=-1, append=-1))
+    tile = points.row // TILE * across + points.column // TILE
+    order = _sorted_places(points.label, _sorted_places(tile, np.arange(tile.size), tiles), count + 1)
+    label, tile = points.label[order], tile[order]
+    is_first = (np.diff(label, prepend=-1) != 0) | (np.diff(tile, prepend=-1) != 0)
+    start = np.append(np.flatnonzero(is_first), label.size)
     row, column = points.row[order], points.column[order]
-    of = np.searchsorted(key[start[:-1]] // tiles, np.arange(count + 2))
+    of = np.searchsorted(label[start[:-1]], np.arange(count + 2))
     return Clusters(row, column, _cluster_boxes(row, column, start), start, of)
 
 
 @jit
-def _gap(low: int, high: int, other_low: int, other_high: int) -> int:
-    return np.int64(max(max(other_low - high, low - other_high), 0))
+def _sorted_places(key: Labels, order: Indices, count: int) -> Indices:
+    # counting sort: places in `order` by key, those of equal key as they were
+    start = np.zeros(count + 1, np.int64)
+    for k in range(key.size):
+        start[key[k] + 1] += 1
+    for k in range(count):
+        start[k + 1] += start[k]
+    out = np.empty_like(order)
+    for place in order:
+        out[start[key[place]]] = place
+        start[key[place]] += 1
+    return out
 
 
 @jit
-def _box_distance(a: Labels, b: Labels) -> int:
+def _gap(low: int, high: int, other_low: int, other_high: int) -> np.int64:
+    return np.int64(max(other_low - high, low - other_high, 0))
+
+
+@jit
+def _box_distance(a: Labels, b: Labels) -> np.int64:
     y, x = _gap(a[0], a[1], b[0], b[1]), _gap(a[2], a[3], b[2], b[3])
     return y * y + x * x
 
@@ -151,12 +167,12 @@ def closest_points(clusters: Clusters, a: int, b: int) -> Indices:
 def surface_at(surface: Floats, y: float, x: float) -> float:
     """Return the value of a surface from `fit_surface` at a row and column."""
     value = surface[0] + surface[1] * y + surface[2] * x
-    return value + surface[3] * y * y + surface[4] * y * x + surface[5] * x * x
+    return float(value + surface[3] * y * y + surface[4] * y * x + surface[5] * x * x)
 
 
 @jit
 def median_around(
-    phase: Singles, labels: Labels, label: int, centre: tuple[int, int], half: int, surface: Floats
+    phase: Singles, labels: npt.NDArray[Any], label: int, centre: tuple[int, int], half: int, surface: Floats
 ) -> float:
     """Return the median of a label near a pixel, less a surface.
 
@@ -164,7 +180,7 @@ def median_around(
     ----------
     phase : array of float32, (y, x)
         0 and NaN are no data.
-    labels : array of int32, (y, x)
+    labels : array of int, (y, x)
         Regions.
     label : int
         The region to look at.
@@ -191,11 +207,11 @@ def median_around(
             if labels[i, j] == label and value != 0.0 and not np.isnan(value):
                 found[size] = value - (surface[0] if flat else surface_at(surface, i, j))
                 size += 1
-    return np.median(found[:size]) if size > 0 else np.nan
+    return float(np.median(found[:size])) if size > 0 else np.nan
 
 
 @jit
-def _moments(phase: Singles, labels: Labels, label: int, step: int, scale: float) -> tuple[Floats, Floats]:
+def _moments(phase: Singles, labels: npt.NDArray[Any], label: int, step: int, scale: float) -> tuple[Floats, Floats]:
     # normal equations of all six terms, in coordinates of about unit size
     normal, right = np.zeros((TERMS, TERMS)), np.zeros(TERMS)
     term = np.ones(TERMS)
@@ -216,14 +232,14 @@ def _moments(phase: Singles, labels: Labels, label: int, step: int, scale: float
     return normal, right
 
 
-def fit_surface(phase: Singles, labels: Labels, label: int, terms: Indices, step: int = 1) -> Floats:
+def fit_surface(phase: Singles, labels: npt.NDArray[Any], label: int, terms: Indices, step: int = 1) -> Floats:
     """Fit a polynomial surface to the values of one label, by least squares.
 
     Parameters
     ----------
     phase : array of float32, (y, x)
         0 and NaN are no data.
-    labels : array of int32, (y, x)
+    labels : array of int, (y, x)
         Regions.
     label : int
         The region to fit.
@@ -242,8 +258,7 @@ def fit_surface(phase: Singles, labels: Labels, label: int, terms: Indices, step
     out = np.zeros(TERMS)
     if right[0] != 0.0 or normal[0, 0] > 0.0:
         out[terms] = np.linalg.lstsq(normal[np.ix_(terms, terms)], right[terms], rcond=1e-12)[0]
-    powers = np.array([0, 1, 1, 2, 2, 2])
-    return out * scale**powers
+    return np.asarray(out * scale ** np.array([0, 1, 1, 2, 2, 2]))
 
 
 @jit
@@ -259,7 +274,7 @@ def refer(phase: Singles, datum: float, out: Singles) -> None:
 
 
 @jit
-def add_cycles(phase: Singles, labels: Labels, cycles: Floats, datum: float, out: Singles) -> None:
+def add_cycles(phase: Singles, labels: npt.NDArray[Any], cycles: Floats, datum: float, out: Singles) -> None:
     """Write phase less a datum plus ``2 pi cycles[label]``; zeros, which are no data, stay zero."""
     rows, columns = phase.shape
     shift = (cycles * (2.0 * np.pi)).astype(np.float32)

@@ -110,7 +110,7 @@ class _Lanes(NamedTuple):
     spread: Floats
     touched: Floats
     ground: Integers
-    count: Singles
+    known: Singles
     real: Singles
     imaginary: Singles
     squares: Floats
@@ -136,7 +136,7 @@ def _make_lanes(pairs: int, layout: Layout) -> _Lanes:
 def _load(obs: Singles, start: int, rule: PhaseRule, lanes: _Lanes) -> None:
     # refer to the reference pixel; absent pairs are 0
     for q in range(LANES):
-        lanes.count[q] = _NONE
+        lanes.known[q] = _NONE
     for k in range(obs.shape[0]):
         datum = rule.reference[k]
         for q in range(LANES):
@@ -147,7 +147,7 @@ def _load(obs: Singles, start: int, rule: PhaseRule, lanes: _Lanes) -> None:
                 known = known & (value != _NONE) & (change != _NONE)
             lanes.obs[k, q] = change if known else _NONE
             lanes.present[k, q] = _ONE if known else _NONE
-            lanes.count[q] += _ONE if known else _NONE
+            lanes.known[q] += _ONE if known else _NONE
 
 
 @jit
@@ -192,8 +192,8 @@ def _judge(wanted: Flags, start: int, layout: Layout, rule: PhaseRule, lanes: _L
     # which pixels have data, and at every date but the first as many pairs as asked for
     whole = rule.least_pairs <= 1.0
     for q in range(LANES):
-        lanes.good[q] = wanted[start + q] and lanes.count[q] > _NONE
-        whole &= lanes.count[q] == lanes.present.shape[0] or not wanted[start + q]
+        lanes.good[q] = wanted[start + q] and lanes.known[q] > _NONE
+        whole &= lanes.known[q] == lanes.present.shape[0] or not wanted[start + q]
     if whole:
         return bool(lanes.good.any())
     lanes.touched[:] = 0.0
@@ -284,7 +284,7 @@ def _find_coherence(lanes: _Lanes) -> None:
             lanes.imaginary[q] += lanes.present[k, q] * (_TWO * sine * cosine)
     for q in range(LANES):
         length = np.sqrt(lanes.real[q] * lanes.real[q] + lanes.imaginary[q] * lanes.imaginary[q])
-        lanes.real[q] = length / max(lanes.count[q], _ONE)
+        lanes.real[q] = length / max(lanes.known[q], _ONE)
 
 
 @jit
@@ -316,7 +316,7 @@ def _write(
     for q in range(here):
         pixel = first + start + q
         if lanes.good[q]:
-            out.quality[pixel], out.pairs[pixel] = lanes.real[q], lanes.count[q]
+            out.quality[pixel], out.pairs[pixel] = lanes.real[q], lanes.known[q]
             out.state[pixel] = BRIDGED if lanes.broken[q] else MEASURED
 
 

@@ -11,11 +11,11 @@ Hanssen (2001), Radar Interferometry, section 4.2.
 
 from __future__ import annotations
 
+from math import lgamma
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,12 +59,12 @@ def phase_variance(coherence: npt.ArrayLike, looks: int) -> Floats:
     phase = np.linspace(-np.pi, np.pi, _SAMPLES)
     beta = gamma * np.cos(phase)
     rest = 1.0 - beta**2
-    scale = np.exp(gammaln(2 * looks - 1) - 2 * gammaln(looks) - 2 * (looks - 1) * np.log(2.0))
+    scale = np.exp(lgamma(2 * looks - 1) - 2 * lgamma(looks) - 2 * (looks - 1) * np.log(2.0))
     bent = (2 * looks - 1) * beta * (np.pi / 2 + np.arcsin(beta)) / rest ** (looks + 0.5)
     density = scale * (bent + rest**-looks)
     for r in range(looks - 1):
-        above = gammaln(looks - 0.5) + gammaln(looks - 1 - r)
-        factor = np.exp(above - gammaln(looks - 0.5 - r) - gammaln(looks - 1)) / (2 * (looks - 1))
+        above = lgamma(looks - 0.5) + lgamma(looks - 1 - r)
+        factor = np.exp(above - lgamma(looks - 0.5 - r) - lgamma(looks - 1)) / (2 * (looks - 1))
         density = density + factor * (1 + (2 * r + 1) * beta**2) / rest ** (r + 2)
     density = density * (1.0 - gamma**2) ** looks / (2 * np.pi)
     return np.asarray((phase**2 * density).sum(axis=-1) * 2 * np.pi / _SAMPLES, np.float64)

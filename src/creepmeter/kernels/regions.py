@@ -29,7 +29,7 @@ class Runs(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Pixels: row, column and label."""
+    """Pixels: row, column and label; labels have the type of their map."""
 
     row: Labels
     column: Labels
@@ -37,37 +37,30 @@ class Points(NamedTuple):
 
 
 @jit
-def _count_runs(values: npt.NDArray[Any], keep: Bools) -> int:
+def _scan_runs(values: npt.NDArray[Any], keep: Bools) -> Labels:
+    # row, first, stop and value of each run
     rows, columns = values.shape
-    count = 0
-    for i in range(rows):
-        last = 0
-        for j in range(columns):
-            value = values[i, j] if keep[i, j] else 0
-            count += (value != 0) & (value != last)
-            last = value
-    return count
-
-
-@jit
-def _fill_runs(values: npt.NDArray[Any], keep: Bools, runs: Runs) -> None:
-    # label holds the value for now
-    rows, columns = values.shape
+    runs = np.empty((4, 4096), np.int32)
     k = -1
     for i in range(rows):
+        if k + columns + 1 > runs.shape[1]:
+            wider = np.empty((4, 2 * runs.shape[1] + columns), np.int32)
+            wider[:, : k + 1] = runs[:, : k + 1]
+            runs = wider
         last = 0
         for j in range(columns):
             value = values[i, j] if keep[i, j] else 0
             if value == last:
                 continue
             if last != 0:
-                runs.stop[k] = j
+                runs[2, k] = j
             if value != 0:
                 k += 1
-                runs.row[k], runs.first[k], runs.label[k] = i, j, value
+                runs[0, k], runs[1, k], runs[3, k] = i, j, value
             last = value
         if last != 0:
-            runs.stop[k] = columns
+            runs[2, k] = columns
+    return runs[:, : k + 1]
 
 
 @jit
@@ -112,10 +105,9 @@ def find_runs(values: npt.NDArray[Any], keep: Bools) -> tuple[Runs, int]:
     count : int
         Number of regions.
     """
-    size = _count_runs(values, keep)
-    fields = np.empty((4, size), np.int32)
+    fields = _scan_runs(values, keep)
     runs = Runs(fields[0], fields[1], fields[2], fields[3])
-    _fill_runs(values, keep, runs)
+    size = fields.shape[1]
     parent = np.arange(size).astype(np.int32)
     _join(runs, parent)
     count = 0
@@ -138,7 +130,7 @@ def run_areas(runs: Runs, count: int) -> Indices:
 
 
 @jit
-def paint_runs(runs: Runs, number: Labels, labels: Labels) -> None:
+def paint_runs(runs: Runs, number: Labels, labels: npt.NDArray[Any]) -> None:
     """Write regions into a map of zeros: region k becomes ``number[k]``."""
     for k in range(runs.row.size):
         value = number[runs.label[k]]
@@ -149,7 +141,7 @@ def paint_runs(runs: Runs, number: Labels, labels: Labels) -> None:
 
 
 @jit
-def renumber(labels: Labels, number: Labels) -> None:
+def renumber(labels: npt.NDArray[Any], number: Labels) -> None:
     """Replace each label k of a map by ``number[k]``."""
     rows, columns = labels.shape
     for i in range(rows):
@@ -158,7 +150,7 @@ def renumber(labels: Labels, number: Labels) -> None:
 
 
 @jit
-def erode(labels: Labels) -> Labels:
+def erode(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the least label in the 5 x 5 window around each pixel; what lies outside the map does not count."""
     rows, columns = labels.shape
     along = np.empty_like(labels)
@@ -167,7 +159,7 @@ def erode(labels: Labels) -> Labels:
     for i in range(rows):
         line, least = labels[i], along[i]
         for j in range(HALF, columns - HALF):
-            least[j] = min(min(min(line[j - 2], line[j - 1]), min(line[j], line[j + 1])), line[j + 2])
+            least[j] = min(line[j - 2], line[j - 1], line[j], line[j + 1], line[j + 2])
         for q in range(2 * edge):
             j = q if q < edge else columns - 1 - (q - edge)
             least[j] = line[max(j - HALF, 0) : j + HALF + 1].min()
@@ -176,12 +168,12 @@ def erode(labels: Labels) -> Labels:
         d, e = along[min(i + 1, rows - 1)], along[min(i + 2, rows - 1)]
         least = out[i]
         for j in range(columns):
-            least[j] = min(min(min(a[j], b[j]), min(c[j], d[j])), e[j])
+            least[j] = min(a[j], b[j], c[j], d[j], e[j])
     return out
 
 
 @jit
-def find_present(labels: Labels, count: int) -> Bools:
+def find_present(labels: npt.NDArray[Any], count: int) -> Bools:
     """Tell which labels a map holds, (count + 1,)."""
     found = np.zeros(count + 1, np.bool_)
     rows, columns = labels.shape
@@ -195,7 +187,7 @@ def find_present(labels: Labels, count: int) -> Bools:
 
 
 @jit
-def find_boundary(labels: Labels) -> Points:
+def find_boundary(labels: npt.NDArray[Any]) -> Points:
     """Return the pixels of labels that have another label (or none) at one of their four sides, in raster order."""
     rows, columns = labels.shape
     found = np.empty((3, 1024), np.int32)

@@ -32,15 +32,14 @@ def count_nonzero(phase: Singles, datum: Singles, triplets: Indices) -> Singles:
         Number of triplets for which round((c - wrap(c)) / 2 pi) is not zero, c = p_ij + p_jk - p_ik; NaN where any
         pair is NaN.
     """
-    out = np.zeros(phase.shape[1:], np.float32)
-    in_threads(lambda start, stop: _count_rows(start, stop, phase, datum, triplets, out), out.shape[0])
+    _, rows, columns = phase.shape
+    out = np.zeros((rows, columns), np.float32)
+    in_threads(lambda start, stop: _count_rows(start, stop, phase, datum, triplets, out), rows)
     return out
 
 
 @jit
-def _count_rows(
-    start: int, stop: int, phase: Singles, datum: Singles, triplets: Indices, out: Singles
-) -> None:
+def _count_rows(start: int, stop: int, phase: Singles, datum: Singles, triplets: Indices, out: Singles) -> None:
     pairs, _, columns = phase.shape
     line = np.empty((pairs, columns), np.float32)
     total = np.empty(columns, np.int32)

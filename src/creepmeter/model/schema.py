@@ -9,7 +9,9 @@ TimeSeries     (component, time, y, x)                         displacement, sig
 MotionModel    (component, term, y, x)                         value, sigma, residual_rms
 =============  =============================================  =====================================================
 
-Displacement is in metres, east and north positive, or positive toward the satellite (component ``los``).
+Displacement is in metres, east and north positive, or positive toward the satellite (component ``los``), or along its
+flight (``azimuth``). A PairStack of interferograms may also have ``region`` (connected component, 0 none), the
+coordinate ``bperp`` (metres), and the attributes ``cycle_m``, ``looks``, ``wavelength_m`` and ``reference_pixel``.
 NaN means not measured.
 """
 

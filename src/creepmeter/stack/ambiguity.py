@@ -140,9 +140,7 @@ def solve_regions(
     return found
 
 
-def cycles_of_pair(
-    regions: Regions, common: Sequence[CommonRegion], pair: int, reference: tuple[int, int]
-) -> Floats:
+def cycles_of_pair(regions: Regions, common: Sequence[CommonRegion], pair: int, reference: tuple[int, int]) -> Floats:
     """Return the cycles that each region of one pair needs, (region + 1,).
 
     A region takes the cycles of the largest common region all of whose samples lie in it. The region of the reference

@@ -26,7 +26,6 @@ from creepmeter.kernels.bridges import (
     median_around,
     refer,
 )
-from creepmeter.kernels.regions import find_boundary
 from creepmeter.stack.regions import Regions, find_regions
 from creepmeter.stack.unwrap_options import Ramp, UnwrapOptions
 
@@ -153,7 +152,7 @@ def region_cycles(phase: Phase, regions: Regions, reference: tuple[int, int], op
     """Return the whole cycles that each region needs, (region + 1,); see `bridge`."""
     cycles = np.zeros(regions.count + 1)
     root = int(regions.labels[reference])
-    if root == 0 or regions.core is None:
+    if root == 0 or regions.boundary is None:
         return cycles
     half = int(min(options.bridge_points_radius, _WINDOW_SHARE * min(phase.shape)))
     surface = _ramp(phase, regions, root, options.ramp)
@@ -162,7 +161,7 @@ def region_cycles(phase: Phase, regions: Regions, reference: tuple[int, int], op
         known, new = (median_around(phase, regions.labels, k, ends[k], half, surface) for k in (near, far))
         difference = new - (known + 2.0 * np.pi * cycles[near])
         if np.isfinite(difference):
-            cycles[far] = -np.sign(difference) * ((abs(difference) + np.pi) // (2.0 * np.pi))
+            cycles[far] = 0.0 - np.sign(difference) * ((abs(difference) + np.pi) // (2.0 * np.pi))
     return cycles
 
 
@@ -179,10 +178,10 @@ def find_bridges(regions: Regions) -> list[Bridge]:
     Among equal distances the one between regions of lower number comes first. Only those distances are measured that
     could belong to the tree.
     """
-    core = regions.core
-    if core is None:
+    if regions.boundary is None:
         return []
-    clusters = make_clusters(find_boundary(core), regions.count, (core.shape[0], core.shape[1]))
+    rows, columns = regions.labels.shape
+    clusters = make_clusters(regions.boundary, regions.count, (rows, columns))
     least = box_distances(label_boxes(clusters))
     a, b = np.triu_indices(regions.count, 1)
     # a pair waits with the distance of the boxes, and again with its true distance

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import GridError
-from creepmeter.kernels.regions import erode, find_present, find_runs, paint_runs, renumber, run_areas
+from creepmeter.kernels.regions import Points, erode, find_boundary, find_runs, paint_runs, renumber, run_areas
 
-Labels = npt.NDArray[np.int32]
+Labels = npt.NDArray[np.int16] | npt.NDArray[np.int32]
+Numbers = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 _MOST_OF_MAP = 0.003  # share of the map that a region needs at most
+_MOST_SHORT = 2**15  # regions that a map of 16 bits holds, which is the faster one
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,17 @@ class Regions:
 
     Parameters
     ----------
-    labels : array of int32, (y, x)
+    labels : array of int, (y, x)
         1 to `count`, in raster order of the first pixels; 0 = in no region.
-    core : array of int32, (y, x), or None
-        The same after erosion by a window of 5 x 5 pixels; None where there are fewer than two regions.
     count : int
         Number of regions.
+    boundary : Points or None
+        Boundary pixels of the regions after erosion by a window of 5 x 5 pixels; None where there are fewer than two.
     """
 
     labels: Labels
-    core: Labels | None
     count: int
+    boundary: Points | None = None
 
 
 def find_regions(components: npt.NDArray[Any], land: Mask | None = None, *, min_area: float = 2.5e3) -> Regions:
@@ -70,25 +72,25 @@ def find_regions(components: npt.NDArray[Any], land: Mask | None = None, *, min_
     if count > 1:
         areas = run_areas(runs, count)
         number = _renumbered(areas > min(min_area, _MOST_OF_MAP * components.size))
-    labels = np.zeros(components.shape, np.int32)
+    left = int(number.max())
+    labels = np.zeros(components.shape, np.int16 if left < _MOST_SHORT else np.int32)
     paint_runs(runs, number, labels)
-    if number.max(initial=0) < 2:
-        return Regions(labels, None, int(number.max(initial=0)))
-    return _without_thin(labels, int(number.max()))
+    return _without_thin(labels, left) if left > 1 else Regions(labels, left)
 
 
 def _without_thin(labels: Labels, count: int) -> Regions:
-    core = erode(labels)
-    present = find_present(core, count)
-    left = int(present[1:].sum())
+    boundary = find_boundary(erode(labels))
+    # every core has a boundary: there is more than one region
+    present = np.bincount(boundary.label, minlength=count + 1) > 0
+    left = int(present.sum())
     if left < count:
         number = _renumbered(present)
         renumber(labels, number)
-        renumber(core, number)
-    return Regions(labels, core if left > 1 else None, left)
+        boundary = boundary._replace(label=number[boundary.label])
+    return Regions(labels, left, boundary if left > 1 else None)
 
 
-def _renumbered(kept: Mask) -> Labels:
+def _renumbered(kept: Mask) -> Numbers:
     wanted = kept.copy()
     wanted[0] = False
     return np.asarray(np.where(wanted, np.cumsum(wanted), 0), np.int32)

@@ -117,9 +117,7 @@ class _Programme:
 
     def residuals(self, at: _Point) -> _Residuals:
         u = self.square @ at.u + self.linear + at.dual[0] - at.dual[1]
-        return _Residuals(
-            u, self.penalty - at.dual.sum(axis=0), np.stack([at.u - at.t, -at.u - at.t]) + at.slack
-        )
+        return _Residuals(u, self.penalty - at.dual.sum(axis=0), np.stack([at.u - at.t, -at.u - at.t]) + at.slack)
 
     def factor(self, at: _Point) -> tuple[Floats, bool] | None:
         """Return a Cholesky factor; None where rounding has used up what makes the matrix definite."""

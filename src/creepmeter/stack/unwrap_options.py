@@ -8,9 +8,7 @@ from pydantic import Field
 
 from creepmeter.model.options import Options
 
-Ramp = Literal[
-    "no", "linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"
-]
+Ramp = Literal["no", "linear", "quadratic", "linear_range", "linear_azimuth", "quadratic_range", "quadratic_azimuth"]
 
 
 class UnwrapOptions(Options):
@@ -25,7 +23,9 @@ class UnwrapOptions(Options):
         "waterMask.h5", description="Mask of land (nonzero), file in the work folder; absent = all is land"
     )
     conn_comp_min_area: float = Field(
-        2.5e3, gt=0.0, description="Regions of up to this size are left out, but never more than 0.3 % of the map, pixels"
+        2.5e3,
+        gt=0.0,
+        description="Regions of up to this size are left out, but never more than 0.3 % of the map, pixels",
     )
     num_sample: int = Field(100, ge=1, description="Pixels of each common region whose triplets are solved, number")
     ramp: Ramp = Field("no", description="Surface fitted to the reference region and taken out while bridging")

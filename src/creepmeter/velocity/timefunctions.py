@@ -229,7 +229,7 @@ def _from_errors(values: Values, design: Floats, used: Bools, errors: SeriesErro
     sigma = errors.sigma.reshape(len(used), -1)[used]
     correlation = None if errors.correlation is None else errors.correlation[np.ix_(used, used)]
     found = fit_series(values.astype(np.float64), design, sigma=sigma.astype(np.float64), correlation=correlation)
-    return np.asarray(np.sqrt(found.variance))
+    return np.asarray(np.sqrt(np.maximum(found.variance, 0.0)))
 
 
 def _from_resampling(values: Values, design: Floats, options: TimeFunctionOptions) -> tuple[Floats, Floats]:

@@ -47,7 +47,7 @@ def pairs() -> list[Pair]:
 def phase() -> npt.NDArray[np.float32]:
     """Return phase in which every value tells where it lies; row 0 is without data."""
     count = len(PAIRS)
-    values = np.arange(count * ROWS * COLUMNS, dtype=np.float32).reshape(count, ROWS, COLUMNS) / 16 + 1
+    values = (np.arange(count * ROWS * COLUMNS).reshape(count, ROWS, COLUMNS) / 16 + 1).astype(np.float32)
     values[:, 0] = 0
     return values
 
@@ -112,7 +112,7 @@ def own_stack(path: Path, *, compression: str | None = None, until: int = 99, ke
 
 def series() -> npt.NDArray[np.float32]:
     """Return a series with no motion at the first date, and three rows of zeros."""
-    values = np.arange(len(DATES) * ROWS * COLUMNS, dtype=np.float32).reshape(len(DATES), ROWS, COLUMNS) / 1000
+    values = (np.arange(len(DATES) * ROWS * COLUMNS).reshape(len(DATES), ROWS, COLUMNS) / 1000).astype(np.float32)
     values -= values[0]
     values[:, :3] = 0
     return values

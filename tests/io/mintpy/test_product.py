@@ -192,7 +192,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["mask.h5"]
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="Not a directory|File exists"):
+    with pytest.raises(StoreError, match=r"Not a directory|File exists"):
         product.write_product(tmp_path / "file" / "a.h5", {"mask": np.zeros((2, 2))}, attributes)
     with pytest.raises(StoreError, match="is a folder"):
         product.write_product(tmp_path, {"mask": np.zeros((2, 2))}, attributes)
@@ -277,11 +277,12 @@ def test_a_journal_that_is_whole_is_applied(tmp_path: Path, monkeypatch: pytest.
     old = path.read_bytes()
 
     def killed(*_: object) -> None:
-        raise KeyboardInterrupt
+        message = "killed"
+        raise KeyboardInterrupt(message)
 
     with monkeypatch.context() as patch:
         patch.setattr(edit, "_apply", killed)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="killed"):
             product.update_product(path, attributes={"REF_DATE": "20200125"})
     assert path.read_bytes() == old
     journal = edit.journal_of(path).read_bytes()
@@ -322,10 +323,15 @@ def test_a_file_open_elsewhere_is_not_changed(tmp_path: Path) -> None:
 def test_a_body_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = fill(tmp_path / "timeseries.h5")
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="stop"), edit.editing(path) as file:
-        file.attrs["A"] = "1"
-        message = "stop"
-        raise ValueError(message)
+
+    def stop() -> None:
+        with edit.editing(path) as file:
+            file.attrs["A"] = "1"
+            message = "stop"
+            raise ValueError(message)
+
+    with pytest.raises(ValueError, match="stop"):
+        stop()
     assert path.read_bytes() == before
 
 

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -236,7 +237,12 @@ def test_a_partial_stack_of_another_key_is_made_anew(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt, match="killed"):
         samples.own_stack(tmp_path / "a.h5", until=2)
     kinds = {name: item.dtype for name, item in samples.maps().items()}
-    given = {"pairs": samples.pairs(), "bperp": samples.BPERP, "shape": (ROWS, COLUMNS), "datasets": kinds}
+    given: dict[str, Any] = {
+        "pairs": samples.pairs(),
+        "bperp": samples.BPERP,
+        "shape": (ROWS, COLUMNS),
+        "datasets": kinds,
+    }
     again = create_stack(tmp_path / "a.h5", attributes=samples.ATTRIBUTES, key="k", **given)
     assert [again.done(k) for k in range(COUNT)] == [True, True, False, False]
     other = create_stack(tmp_path / "a.h5", attributes=samples.ATTRIBUTES, key="K", **given)
@@ -244,7 +250,7 @@ def test_a_partial_stack_of_another_key_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_lists_must_agree(tmp_path: Path) -> None:
-    given = {"shape": (2, 2), "datasets": {"unwrapPhase": "f4"}, "attributes": {}, "key": "k"}
+    given: dict[str, Any] = {"shape": (2, 2), "datasets": {"unwrapPhase": "f4"}, "attributes": {}, "key": "k"}
     with pytest.raises(InputError, match=r"4 pair\(s\) with 2 baseline\(s\)"):
         create_stack(tmp_path / "a.h5", pairs=samples.pairs(), bperp=[0, 1], **given)
     with pytest.raises(InputError, match="pair 20200101_20200113 comes twice"):
@@ -329,7 +335,7 @@ def test_kill_9_at_any_moment_leaves_a_stack_that_opens(tmp_path: Path, root: Pa
         command = [sys.executable, "-c", _VICTIM, str(path), str(turns)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
 
-    for delay in (0.005, 0.02, 0.05, 0.11, 0.23):
+    for delay in (0.01, 0.05, 0.2):
         with start(1000) as victim:
             assert victim.stdout is not None
             victim.stdout.readline()
@@ -390,7 +396,7 @@ def test_random_damage_is_an_error_of_ours_or_none(tmp_path: Path) -> None:
         (dict.fromkeys(samples.maps()), "holds no maps"),
     ],
 )
-def test_parts_that_do_not_fit_are_named(tmp_path: Path, changed: dict[str, np.ndarray], why: str) -> None:
+def test_parts_that_do_not_fit_are_named(tmp_path: Path, changed: dict[str, Any], why: str) -> None:
     path = samples.foreign_stack(tmp_path / "ifgramStack.h5", **changed)
     with pytest.raises(StoreError, match=rf"ifgramStack\.h5.*{why}"):
         StackFile.open(path)

@@ -29,6 +29,7 @@ RUNS = (
 # MintPy draws the pixels of phase closure at random: these runs may differ by whole cycles
 CLOSED = {name for name in RUNS if name.startswith("sbas_geo") and name.endswith(("coh", "fim", "full"))}
 SERIES_M, RATE_M, COHERENCE = 5e-5, 2e-5, 2e-5  # end to end, float32 in MintPy
+PHASE = "unwrapPhase"
 Array = npt.NDArray[Any]
 
 
@@ -60,18 +61,15 @@ class Compared:
         kept = self.stack().keep
         return np.asarray((mine == theirs)[kept].all(axis=0))
 
-    def cycles(self) -> Array | None:
-        """Return the whole cycles that were added, (pair, y, x)."""
+    def cycles(self, name: str | None = None) -> Array | None:
+        """Return the whole cycles that were added to the phase as loaded, (pair, y, x)."""
         stack = self.stack()
-        corrected = [name for name in stack.names if name.startswith("unwrapPhase_")]
+        corrected = [key for key in stack.names if key.startswith("unwrapPhase_")]
         if not corrected:
             return None
-        name = max(corrected, key=len)
-        row, column = stack.reference or (0, 0)
-        before, after = (stack.read(key).astype(np.float64) for key in ("unwrapPhase", name))
-        moved = np.where(before == 0, 0, after - after[:, row, column, None, None])
-        moved -= np.where(before == 0, 0, before - before[:, row, column, None, None])
-        return np.rint(moved / (2 * np.pi))
+        before, after = (stack.read(key).astype(np.float64) for key in (PHASE, name or max(corrected, key=len)))
+        added = np.where((before == 0) | ~np.isfinite(before), 0, (after - before) / (2 * np.pi))
+        return np.asarray(np.rint(np.nan_to_num(added)))
 
 
 @pytest.fixture(scope="module", params=RUNS)
@@ -111,18 +109,15 @@ def test_the_overview_is_that_of_mintpy(compared: Compared) -> None:
 def test_bridging_finds_the_cycles_of_mintpy(compared: Compared) -> None:
     if "cycles_bridging" not in compared.after:
         pytest.skip("MintPy's run did not bridge")
-    stack = compared.stack()
-    before, after = (stack.read(name).astype(np.float64) for name in ("unwrapPhase", "unwrapPhase_bridging"))
-    row, column = stack.reference or (0, 0)
-    offset = (before - after)[:, row, column, None, None]
-    mine = np.where(before == 0, 0, np.rint((after - before + offset) / (2 * np.pi)))
-    same = (mine == compared.after["cycles_bridging"])[stack.keep]
+    mine = compared.cycles("unwrapPhase_bridging")
+    assert mine is not None
+    same = (mine == compared.after["cycles_bridging"])[compared.stack().keep]
     assert same.mean() >= 0.999
 
 
 def test_the_series_is_that_of_mintpy(compared: Compared) -> None:
     same = compared.same_cycles()
-    assert compared.name in CLOSED or same.all()
+    assert same.mean() >= (0.9 if compared.name in CLOSED else 1)
     dates = [str(date)[:10].replace("-", "") for date in read_tables(compared.theirs / "timeseries.h5")["date"]]
     reference = read_attributes(compared.theirs / "timeseries.h5")["REF_DATE"]
     shift = read_map(compared.ours / "timeseries.h5", f"timeseries-{reference}").astype(np.float64)

@@ -12,7 +12,7 @@ import xarray as xr
 from creepmeter.errors import NetworkError, StoreError
 from creepmeter.io.mintpy import dates
 from creepmeter.io.mintpy.array import StoredArray
-from creepmeter.io.mintpy.dataset import (
+from creepmeter.io.mintpy.contents import (
     Contents,
     Opener,
     Variable,

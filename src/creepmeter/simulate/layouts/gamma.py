@@ -21,7 +21,12 @@ _STEP_DEG = 1 / 600
 
 
 def write_gamma(
-    stack: RadarStack, folder: Path, *, short_dates: bool = False, write: RasterWriter | None = None
+    stack: RadarStack,
+    folder: Path,
+    *,
+    short_dates: bool = False,
+    tables: bool = False,
+    write: RasterWriter | None = None,
 ) -> dict[str, str]:
     """Write a stack in the layout of GAMMA, in radar coordinates or geocoded.
 
@@ -33,6 +38,8 @@ def write_gamma(
         Made if absent.
     short_dates : bool
         Dates as YYMMDD.
+    tables : bool
+        Baselines as tables of their components (base_perp) instead of vectors.
     write : callable, optional
         Writes GeoTIFF (`creepmeter.io.raster.write_geotiff`): pixels of a geocoded stack as GeoTIFF, headers apart.
 
@@ -45,6 +52,7 @@ def write_gamma(
     for date in sorted({date for pair in stack.pairs for date in (pair.ref, pair.sec)}):
         place = folder / "interferograms" / f"{_day(date, short=short_dates)}_4rlks.amp.par"
         _write_text(place, image_text(stack, date))
+        _write_text(place.with_suffix(".corner_full"), corner_text(stack))
     for k, pair in enumerate(stack.pairs):
         name = "-".join(_day(date, short=short_dates) for date in (pair.ref, pair.sec))
         place = folder / "interferograms"
@@ -58,7 +66,10 @@ def write_gamma(
         wave = np.where(stack.phase[k] != 0, np.exp(1j * stack.phase[k].astype(np.float64)), 0)
         to_file(place / f"{kind}diff_{name}_4rlks.int", wave, ">c8")
         _write_text(place / f"{name}_4rlks.off", offset_text(stack.phase.shape[1:]))
-        _write_text(place / f"{name}_4rlks.baseline", baseline_text(stack, float(stack.bperp[k])))
+        if tables:
+            _write_text(place / f"{name}_4rlks.base_perp", table_text(float(stack.bperp[k])))
+        else:
+            _write_text(place / f"{name}_4rlks.baseline", baseline_text(stack, float(stack.bperp[k])))
     end = ".tif" if write is not None and stack.grid is not None else ""
     found = {
         "processor": "gamma",
@@ -72,28 +83,36 @@ def write_gamma(
 
 def _write_geometry(stack: RadarStack, folder: Path) -> dict[str, str]:
     name = "hgt_sim" if stack.grid is None else "utm.dem"
-    to_file(folder / f"sim_4rlks.{name}", stack.height, ">f4")
+    to_file(folder / f"sim_180105_4rlks.{name}", stack.height, ">f4")
     theta = np.radians(90.0 - stack.incidence_deg.astype(np.float64))
     phi = np.radians(stack.azimuth_deg.astype(np.float64) + 90.0)
-    to_file(folder / "sim_4rlks.lv_theta", theta, ">f4")
-    to_file(folder / "sim_4rlks.lv_phi", phi, ">f4")
+    to_file(folder / "sim_180105_4rlks.lv_theta", theta, ">f4")
+    to_file(folder / "sim_180105_4rlks.lv_phi", phi, ">f4")
     found = {
-        "dem_file": f"geometry/sim_4rlks.{name}",
-        "inc_angle_file": "geometry/sim_4rlks.lv_theta",
-        "az_angle_file": "geometry/sim_4rlks.lv_phi",
-        "lookup_y_file": "geometry/sim_4rlks.UTM_TO_RDC",
-        "lookup_x_file": "geometry/sim_4rlks.UTM_TO_RDC",
+        "dem_file": f"geometry/sim_*_4rlks.{name}",
+        "inc_angle_file": "geometry/sim_*_4rlks.lv_theta",
+        "az_angle_file": "geometry/sim_*_4rlks.lv_phi",
+        "lookup_y_file": "geometry/sim_*_4rlks.UTM_TO_RDC",
+        "lookup_x_file": "geometry/sim_*_4rlks.UTM_TO_RDC",
     }
-    rows, columns = np.indices(stack.height.shape)
     if stack.grid is not None:
-        _write_text(folder / "sim_4rlks.utm.dem.par", map_text(stack.grid))
-        to_file(folder / "sim_4rlks.UTM_TO_RDC", columns + 1 + 1j * (rows + 1), ">c8")
+        _write_text(folder / "sim_180105_4rlks.utm.dem.par", map_text(stack.grid))
+        to_file(folder / "sim_180105_4rlks.UTM_TO_RDC", _lookup(stack.height.shape), ">c8")
         return found
+    shape = stack.height.shape
+    _write_text(
+        folder / "sim_180105_4rlks.diff_par", f"title: simulated\nrange_samp_1: {shape[1]}\naz_samp_1: {shape[0]}\n"
+    )
     table = lookup_grid(stack)
-    _write_text(folder / "sim_4rlks.utm.dem.par", map_text(table))
-    rows, columns = np.indices(table.shape)
-    to_file(folder / "sim_4rlks.UTM_TO_RDC", columns + 1 + 1j * (rows + 1), ">c8")
+    _write_text(folder / "sim_180105_4rlks.utm.dem.par", map_text(table))
+    to_file(folder / "sim_180105_4rlks.UTM_TO_RDC", _lookup((table.shape[0], table.shape[1])), ">c8")
     return found
+
+
+def _lookup(shape: tuple[int, ...]) -> Values:
+    """Return a lookup table of itself: column + i row, counted from 1."""
+    place = np.indices(shape) + 1
+    return np.asarray(place[1] + 1j * place[0])
 
 
 def lookup_grid(stack: RadarStack) -> Grid:
@@ -141,6 +160,15 @@ def image_text(stack: RadarStack, date: Epoch) -> str:
     )
 
 
+def corner_text(stack: RadarStack) -> str:
+    """Return latitude and longitude of the corners: first line near and far, last line near and far."""
+    facts = stack.attributes
+    lines = [
+        f"latitude (deg.):  {facts[f'LAT_REF{k}']}  longitude (deg.):  {facts[f'LON_REF{k}']}\n" for k in (1, 2, 3, 4)
+    ]
+    return "*** Calculate SLC/MLI image corners in geodetic latitude and longitude (deg.) ***\n\n" + "".join(lines)
+
+
 def map_text(grid: Grid) -> str:
     """Return the header of a map."""
     affine = grid.affine
@@ -153,7 +181,7 @@ def map_text(grid: Grid) -> str:
         f"width:                {grid.shape[1]}",
         f"nlines:               {grid.shape[0]}",
     ]
-    crs = CRS.from_wkt(grid.crs.to_wkt())
+    crs = CRS.from_user_input(str(grid.crs))
     if crs.is_geographic:
         lines += ["DEM_projection:     EQA"]
         lines += [
@@ -199,14 +227,20 @@ def baseline_text(stack: RadarStack, bperp_m: float) -> str:
 
 def table_text(bperp_m: float) -> str:
     """Return a table of baselines (``base_perp``), which lie between -1 and +1 m around the value at the centre."""
-    head = "*** Calculate baseline components perpendicular and parallel to look vector ***\n\n  line   range"
-    rows = [
-        f"{line:6d} {column:6d}     0.0000    10.0000     1.0000    30.000000     5.0000  "
-        f"{bperp_m + (column - 100) / 100 + (line - 50) / 50:12.4f}    11.0000\n"
-        for line in (0, 50, 100)
-        for column in (0, 50, 100, 150, 200)
+    lines = [
+        "*** Calculate baseline components perpendicular and parallel to look vector ***",
+        "",
+        "  line   range      B_t       B_c        B_n     look angle      bpara       bperp       blen",
+        "*" * 96,
     ]
-    return head + "      B_t       B_c        B_n     look angle      bpara       bperp       blen\n" + "".join(rows)
+    for line in (0, 50, 100):
+        for column in (0, 50, 100, 150, 200):
+            here = bperp_m + (column - 100) / 100 + (line - 50) / 50
+            lines.append(
+                f"{line:6d} {column:6d} {0.0:10.4f} {10.0:10.4f} {1.0:10.4f} {30.0:12.6f} {5.0:11.4f} {here:11.4f} "
+                f"{11.0:11.4f}"
+            )
+    return "\n".join([*lines, ""])
 
 
 def to_file(path: Path, values: Values, dtype: str) -> None:

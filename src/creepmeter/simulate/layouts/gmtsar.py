@@ -13,7 +13,6 @@ from creepmeter.model.grid import Grid
 from creepmeter.simulate.radar import RadarStack
 
 Values = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 SPEED_OF_LIGHT = 299_792_458.0
 _SECONDS = 86_400.0
 
@@ -22,7 +21,7 @@ class WriteGrd(Protocol):
     """Writes a grid of GMT; `creepmeter.io.grd.write_grd` does."""
 
     def __call__(
-        self, path: Path, values: Values, x: Floats, y: Floats, *, axes: tuple[str, str] = ..., classic: bool = ...
+        self, path: Path, values: Values, x: Values, y: Values, *, axes: tuple[str, str] = ..., classic: bool = ...
     ) -> None:
         """Write values whose rows follow `y` and whose columns follow `x`."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +73,7 @@ def load_settings(folder: Path) -> dict[str, str]:
     return {"processor": "isce", **{name: str(path) for name, path in found.items()}}
 
 
-def write_image(path: Path, bands: list[Values], scheme: str, *, order: str = "<") -> None:
+def write_image(path: Path, bands: list[Values], scheme: str, *, order: Literal["<", ">"] = "<") -> None:
     """Write an image with its .xml and .vrt.
 
     Parameters

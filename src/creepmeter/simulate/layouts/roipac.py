@@ -49,14 +49,14 @@ def write_roipac(stack: RadarStack, folder: Path, *, short_headers: bool = False
         write_image(place / f"filt_{name}-sim_HDR_4rlks.int", [wave], "<c8", facts)
         ends = {"P_BASELINE_TOP_HDR": stack.bperp[k] - 1.5, "P_BASELINE_BOTTOM_HDR": stack.bperp[k] + 1.5}
         write_rsc(place / f"{name.replace('-', '_')}_baseline.rsc", {"H_BASELINE_TOP_HDR": 1.0} | ends)
-    rows, columns = np.indices(stack.height.shape)
+    rows, columns = np.split(np.indices(stack.height.shape), 2)
     facts = _facts(stack, short=short_headers)
     place = folder / "GEO"
     if stack.grid is None:
         write_image(place / "radar_4rlks.hgt", [np.ones_like(stack.height), stack.height], "<f4", facts)
     else:
         write_image(place / "dem.dem", [np.rint(stack.height)], "<i2", facts)
-        write_image(place / "geomap_4rlks.trans", [columns + 1, rows + 1], "<f4", facts)
+        write_image(place / "geomap_4rlks.trans", [columns[0] + 1, rows[0] + 1], "<f4", facts)
     found = {
         "processor": "roipac",
         "unw_file": "IFG_*/filt*.unw",

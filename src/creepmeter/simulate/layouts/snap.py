@@ -51,7 +51,8 @@ def write_snap(stack: RadarStack, folder: Path, *, geotiff: bool = False, master
         name = "_".join(_day(date) for date in (pair.ref, pair.sec))
         _write(stack, folder / f"{name}_unw_tc", bands, header, pair, geotiff=geotiff)
     bands = {"elevation": ("meters", stack.height), "incidenceAngleFromEllipsoid": ("deg", stack.incidence_deg)}
-    _write(stack, folder / "dem_tc", bands, "", stack.pairs[0], geotiff=geotiff)
+    header = baselines_text(stack.pairs[0], float(stack.bperp[0]), master)
+    _write(stack, folder / "dem_tc", bands, header, stack.pairs[0], geotiff=geotiff)
     end = "tif" if geotiff else "dim"
     found = {"processor": "snap", "unw_file": f"*_unw_tc.{end}", "dem_file": f"dem_tc.{end}"}
     return found | {"inc_angle_file": f"dem_tc.{end}"} | ({"cor_file": "*_unw_tc.tif"} if geotiff else {})
@@ -121,7 +122,7 @@ def header_text(stack: RadarStack, name: str, bands: dict[str, str], inner: str,
 
 def _place_text(grid: Grid) -> str:
     turn = grid.affine
-    system = CRS.from_wkt(grid.crs.to_wkt()).to_wkt("WKT1_GDAL")
+    system = CRS.from_user_input(str(grid.crs)).to_wkt("WKT1_GDAL")
     return (
         f"<Coordinate_Reference_System><WKT>{escape(system)}</WKT></Coordinate_Reference_System>\n"
         f"<Geoposition><IMAGE_TO_MODEL_TRANSFORM>{turn.a!r},{turn.d!r},{turn.b!r},{turn.e!r},{turn.c!r},{turn.f!r}"
@@ -148,7 +149,9 @@ def _facts_text(stack: RadarStack, date: Epoch) -> str:
         "range_looks": f"{float(facts['RLOOKS'])}",
         "azimuth_looks": f"{float(facts['ALOOKS'])}",
         "slant_range_to_first_pixel": facts["STARTING_RANGE"],
-        "incidence_near": 99999.0,
+        "incidence_near": 31.0,
+        "incidence_far": 46.0,
+        "avg_scene_height": 99999.0,
     }
     orbit = f'<MDElem name="orbit_vector1">{_attribute("x_pos", earth + height)}{_attribute("y_pos", 0.0)}{_attribute("z_pos", 0.0)}</MDElem>'  # noqa: E501 - one line of XML
     return "".join(_attribute(key, value) for key, value in values.items()) + (

@@ -31,7 +31,7 @@ PAIR_TABLE, REPORT, PICTURES = "coherenceSpatialAvg.txt", "report.html", "pic"
 CORRECTED = "unwrapPhase_"  # how datasets of corrected phase begin
 _STACKS = ("ifgramStack.h5", "offsetStack.h5")
 _GEO, _RADAR = "geometryGeo.h5", "geometryRadar.h5"
-_NOT_CONTENT = ("CREEPMETER_PROVENANCE", "CREEPMETER_VERSION", "FILE_PATH")
+_NOT_CONTENT = ("CREEPMETER_PROVENANCE", "FILE_PATH")
 _MAP_RANKS = (2, 3)
 _TABLES = ("date", "bperp")
 _SAMPLED_LAYERS = 8
@@ -63,7 +63,7 @@ class WorkFolder:
     @property
     def is_ours(self) -> bool:
         """Whether this program loaded the stack."""
-        return "CREEPMETER_VERSION" in read_attributes(self.stack_path())
+        return is_ours(self.stack_path())
 
     def stack_path(self) -> Path:
         """Return the stack.
@@ -131,6 +131,15 @@ class SbasSetting:
     progress: Progress = field(default_factory=NullProgress)
     notes: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    _known: dict[tuple[int, int], str] = field(default_factory=dict, repr=False)
+
+    def pixels(self) -> str:
+        """Return the digest of the stack as it was loaded; see `pixels_identity`."""
+        about = self.work.stack_path().stat()
+        state = (about.st_mtime_ns, about.st_size)
+        if state not in self._known:
+            self._known[state] = pixels_identity(self.stack())
+        return self._known[state]
 
     @property
     def folder(self) -> Path:
@@ -144,6 +153,11 @@ class SbasSetting:
     def geometry(self) -> Path:
         """Return the geometry of the stack."""
         return self.work.geometry_path()
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether this program wrote an HDF5 file."""
+    return "CREEPMETER_VERSION" in read_attributes(path)
 
 
 def identity(path: Path) -> str:

@@ -17,12 +17,14 @@ from creepmeter.inversion.interferograms import (
     Observations,
     PhaseBlock,
     baselines_of_dates,
+    certain_median,
     independent_looks,
     invert_pixels,
     needs_full_solution,
     require_solvable,
 )
 from creepmeter.inversion.options import NetworkInversionOptions
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_map, write_product
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.provenance import digest_file, digest_text, provenance
@@ -179,37 +181,39 @@ def _plan(stack: StackFile, folder: Path, options: NetworkInversionOptions) -> _
     islands = len(network.islands())
     if islands > 1:
         logger.warning("%s: the network has %d islands, bridged by a minimum norm", stack.path, islands)
-    reference, pixel = _reference(stack, dataset, pairs) if is_phase else (np.zeros(len(pairs), np.float32), None)
-    observations = Observations(
-        network, reference, _scale(stack, dataset), independent_looks(stack.attributes), is_phase=is_phase
-    )
-    require_solvable(options, observations)
-    quality = _quality_of(stack, dataset, options, is_phase=is_phase)
     if options.mask_dataset is not None and options.mask_dataset not in stack.names:
         message = f"{stack.path} has no dataset {options.mask_dataset!r} to mask with: it has {', '.join(stack.names)}"
         raise ConfigError(message)
+    reference, pixel = _reference(stack, dataset, pairs) if is_phase else (np.zeros(len(pairs), np.float32), None)
+    looks = independent_looks(stack.attributes) if is_phase else 1
+    middle = _middle(stack, dataset, pairs, options)
+    observations = Observations(network, reference, _scale(stack, dataset), looks, is_phase=is_phase, middle=middle)
+    require_solvable(options, observations)
+    quality = _quality_of(stack, dataset, options, is_phase=is_phase)
     wanted = _wanted(stack, folder, options, is_phase=is_phase)
     return _Plan(stack, dataset, quality, pairs, observations, options, wanted, pixel)
 
 
 def _scale(stack: StackFile, dataset: str) -> float:
-    """Return metres toward the satellite (offsets: as MintPy counts them) per unit."""
+    """Return metres per unit: of phase toward the satellite, of offsets as MintPy counts them."""
     if dataset.startswith(_PHASE):
         return -_number(stack, "WAVELENGTH") / (4 * np.pi)
     if stack.attributes.get("PROCESSOR") == "cosicorr":
-        return 1.0
+        return 1.0  # metres
     if dataset.startswith("range"):
-        return -_number(stack, "RANGE_PIXEL_SIZE")
-    return _number(stack, "AZIMUTH_PIXEL_SIZE")
+        return -_number(stack, "RANGE_PIXEL_SIZE") / _number(stack, "RLOOKS", 1.0)
+    size = _number(stack, "AZIMUTH_PIXEL_SIZE") / _number(stack, "ALOOKS", 1.0)
+    radius, height = _number(stack, "EARTH_RADIUS", 6_371_000.0), _number(stack, "HEIGHT", 0.0)
+    return size * radius / (radius + height)  # from the orbit to the ground
 
 
-def _number(stack: StackFile, name: str) -> float:
-    try:
-        return float(stack.attributes[name])
-    except (KeyError, ValueError) as problem:
-        found = repr(stack.attributes[name]) if name in stack.attributes else "none"
-        message = f"{stack.path}: attribute {name} must be a number, got {found}; load the stack again"
-        raise InputError(message) from problem
+def _number(stack: StackFile, name: str, default: float | None = None) -> float:
+    found = number_of(stack.attributes, name, stack.path)
+    value = default if found is None else found
+    if value is None:
+        message = f"{stack.path} has no attribute {name}: load the stack again"
+        raise InputError(message)
+    return value
 
 
 def _reference(stack: StackFile, dataset: str, pairs: npt.NDArray[np.intp]) -> tuple[Values, tuple[int, int]]:
@@ -235,6 +239,17 @@ def _reference(stack: StackFile, dataset: str, pairs: npt.NDArray[np.intp]) -> t
             "%s: the %s has no %s in %d pair(s), left out: %s", stack.path, where, dataset, missing.sum(), listed
         )
     return np.where(missing, np.float32(np.nan), values), pixel
+
+
+def _middle(
+    stack: StackFile, dataset: str, pairs: npt.NDArray[np.intp], options: NetworkInversionOptions
+) -> Values | None:
+    """Return the median of the certain offsets of each pair, where a mask needs it."""
+    name = options.mask_dataset
+    if name is None or not name.endswith("Std"):
+        return None
+    each = [(stack.read_pair(dataset, k), stack.read_pair(name, k)) for k in pairs.tolist()]
+    return np.array([certain_median(obs, spread, options.mask_threshold) for obs, spread in each])
 
 
 def _quality_of(stack: StackFile, dataset: str, options: NetworkInversionOptions, *, is_phase: bool) -> str | None:
@@ -316,7 +331,9 @@ def _writers(plan: _Plan, targets: Sequence[Path], key: str) -> list[ProductWrit
         lambda: ProductWriter.create_or_resume(
             targets[2], {"mask": flat}, {**plan.attributes("mask", "1"), "CREEPMETER_KEY": key}, key
         ),
-        lambda: ProductWriter.create_or_resume(targets[3], {"timeseries": cube}, series, key, tables),
+        lambda: ProductWriter.create_or_resume(
+            targets[3], {"timeseries": cube}, {**series, "STANDARD_ERROR_OF": targets[0].name}, key, tables
+        ),
     ]
     return [make() for make in makers[: len(targets)]]
 

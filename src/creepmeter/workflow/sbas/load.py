@@ -8,6 +8,7 @@ from creepmeter.blocks import NullProgress, Progress
 from creepmeter.interferograms.load import Loaded, load
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.producers import find
+from creepmeter.io.lock import RunLock
 
 
 def load_data(
@@ -42,3 +43,26 @@ def load_data(
     """
     shown = progress if progress is not None else NullProgress()
     return load(find(options, base), options, folder, memory_gb=memory_gb, progress=shown)
+
+
+def load_alone(
+    options: LoadOptions, folder: Path, *, memory_gb: float = 4.0, progress: Progress | None = None
+) -> Loaded:
+    """Load interferograms into a work folder that no other run may use meanwhile; see `load_data`.
+
+    Parameters
+    ----------
+    options, memory_gb, progress
+        As in `load_data`; relative patterns start from the working folder.
+    folder : Path
+        Work folder.
+
+    Raises
+    ------
+    LockedError
+        Another run holds the folder.
+    """
+    found = find(options, Path())
+    shown = progress if progress is not None else NullProgress()
+    with RunLock(folder):
+        return load(found, options, folder, memory_gb=memory_gb, progress=shown)

@@ -18,7 +18,7 @@ from creepmeter.io.provenance import digest_arrays, digest_text
 from creepmeter.model.epoch import as_epoch
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, layer_identity, pixels_identity
+from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity
 
 State = Mapping[str, str]
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def _masks(run: SbasSetting, *names: str | None) -> list[object]:
 def _mask(run: SbasSetting, name: str) -> str:
     """Return the content of a mask; for a water mask that a step makes, that of the geometry it is made from."""
     path = run.work / name
-    if name == at.WATER and (not path.exists() or "CREEPMETER_VERSION" in read_attributes(path)):
+    if name == at.WATER and (not path.exists() or is_ours(path)):
         return identity(run.geometry())
     return identity(path)
 
@@ -81,7 +81,7 @@ def load_leaves(run: SbasSetting) -> State:
     """Return what was loaded."""
     if not run.work.is_loaded:
         return {"stack": ""}
-    return {"stack": pixels_identity(run.stack()), "geometry": identity(run.geometry())}
+    return {"stack": run.pixels(), "geometry": identity(run.geometry())}
 
 
 def load(run: SbasSetting) -> Made:
@@ -119,7 +119,7 @@ def network_depends(run: SbasSetting) -> object:
     named = [*options.exclude_date, options.reference_file]
     files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
     masks = _masks(run, options.mask_file) if options.needs_coherence else []
-    return [_plain(options), files, masks, pixels_identity(run.stack())]
+    return [_plain(options), files, masks, run.pixels()]
 
 
 def network_leaves(run: SbasSetting) -> State:
@@ -140,7 +140,7 @@ def network(run: SbasSetting) -> Made:
 
 def _stack_state(run: SbasSetting) -> list[object]:
     stack = run.stack()
-    return [pixels_identity(stack), digest_arrays(stack.keep), stack.reference]
+    return [run.pixels(), digest_arrays(stack.keep), stack.reference]
 
 
 def reference_depends(run: SbasSetting) -> object:

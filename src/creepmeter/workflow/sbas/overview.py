@@ -87,9 +87,7 @@ def make_stack_velocity(
     def work(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return average_rate(values, reference, years, wavelength)
 
-    velocity = map_of(
-        stack, name, work, np.float32, label="average velocity", memory_gb=memory_gb, progress=progress
-    )
+    velocity = map_of(stack, name, work, np.float32, label="average velocity", memory_gb=memory_gb, progress=progress)
     attributes = map_attributes(stack, "velocity", "m/year")
     return write_map(target, "velocity", velocity, attributes, {"dataset": name, "reference": list(stack.reference)})
 

@@ -16,7 +16,7 @@ from creepmeter.products.summary import number_text
 from creepmeter.workflow.journal import Entry, Journal
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.figures import Drawing, drawings, reliable
-from creepmeter.workflow.sbas.folder import SbasSetting, identity, pixels_identity
+from creepmeter.workflow.sbas.folder import SbasSetting, identity
 from creepmeter.workflow.sbas.steps import STEPS, SbasStep
 from creepmeter.workflow.sbas.template_file import settings_text
 
@@ -100,7 +100,7 @@ def _key(run: SbasSetting, name: str, *more: object) -> str:
     stack: list[object] = []
     if run.work.is_loaded:
         opened = run.stack()
-        stack = [pixels_identity(opened), opened.keep.tolist(), opened.reference]
+        stack = [run.pixels(), opened.keep.tolist(), opened.reference]
     return digest_text(name, stack, [identity(run.work / product) for product in _PRODUCTS], *more)
 
 

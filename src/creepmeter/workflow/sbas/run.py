@@ -18,7 +18,7 @@ from creepmeter.io.swap import remove, write_text
 from creepmeter.model.options import Options
 from creepmeter.workflow.journal import Entry, Journal, noted
 from creepmeter.workflow.outcome import RunResult
-from creepmeter.workflow.sbas.folder import SbasSetting, WorkFolder
+from creepmeter.workflow.sbas.folder import WATER, SbasSetting, WorkFolder, is_ours
 from creepmeter.workflow.sbas.make import Made
 from creepmeter.workflow.sbas.steps import STEPS, SbasStep, chosen_steps
 from creepmeter.workflow.sbas.template import read_template
@@ -181,6 +181,7 @@ def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -
     intact = changed is not None and _is_intact(setting, changed)
     logger.info("step %s", step.name)
     known = len(setting.notes)
+    _tell_replaced(setting, step)
     made = step.make(setting) if step.make is not None else Made()
     setting.left_out.extend(made.left_out)
     for name in set(before.files) - set(made.files):
@@ -191,6 +192,14 @@ def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -
         entry = journal.entry(changed.name)
         journal.note(changed.name, replace(entry, state=dict(changed.leaves(setting))))
     (done.fresh if made.fresh else done.made).append(step.name)
+
+
+def _tell_replaced(setting: SbasSetting, step: SbasStep) -> None:
+    """Warn of products of another program that this step writes anew."""
+    for name, digest in step.leaves(setting).items():
+        path = setting.work / name
+        if digest and path.suffix == ".h5" and name != WATER and not is_ours(path):
+            logger.warning("%s was made by another program and is replaced", name)
 
 
 def _is_fresh(setting: SbasSetting, step: SbasStep, entry: Entry, key: str) -> bool:

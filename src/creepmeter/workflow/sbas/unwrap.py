@@ -30,6 +30,7 @@ from creepmeter.stack.bridging import bridge, write_corrected
 from creepmeter.stack.regions import Regions, find_regions
 from creepmeter.stack.unwrap_options import UnwrapOptions
 from creepmeter.workflow.sbas.folder import COHERENCE, TRIPLETS, WATER
+from creepmeter.workflow.sbas.folder import COMPONENTS as COMMON
 from creepmeter.workflow.sbas.maps import find, map_attributes, map_of, read_mask, used_pairs, write_map
 from creepmeter.workflow.sbas.masks import make_component_mask
 
@@ -116,7 +117,8 @@ def correct_unwrap_error(
     task = _Task.of(stack, folder, options, memory_gb, progress)
     task.require(dataset)
     methods = options.method.split("+")
-    name, made, changed, problems = dataset, [], {}, {}
+    name, made = dataset, list[str]()
+    changed, problems = dict[str, int](), dict[str, str]()
     for method in methods:
         is_last = method == methods[-1]
         new = target if target is not None and is_last else name + _SUFFIX[method]
@@ -306,14 +308,17 @@ def _closed(
     return out, bool(cycles.any()), ""
 
 
-_NOWHERE = Regions(np.zeros((0, 0), np.int32), None, 0)
+_NOWHERE = Regions(np.zeros((0, 0), np.int16), 0)
 
 
 def _common_mask(task: _Task) -> Mask:
-    path = find(task.folder, task.options.common_mask_file)
+    name = task.options.common_mask_file
+    path = find(task.folder, name)
+    if path is None and name != COMMON:
+        message = f"mask of common components {task.folder / name} is not there: correct its name, or leave it out"
+        raise ConfigError(message)
     if path is None:
-        target = task.folder / task.options.common_mask_file
-        path = make_component_mask(task.stack, target, memory_gb=task.memory_gb, progress=task.progress)
+        path = make_component_mask(task.stack, task.folder / name, memory_gb=task.memory_gb, progress=task.progress)
     return read_mask(path, _grid(task.stack))
 
 

@@ -16,6 +16,7 @@ from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_bl
 from creepmeter.errors import ConfigError, EpochError, InputError
 from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_attributes, read_tables
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.model.epoch import Epoch, Epochs, as_epoch, as_epochs
@@ -34,7 +35,6 @@ SERIES, SIGMA_OF = "timeseries", "STANDARD_ERROR_OF"
 _EXCLUDED = "exclude_date.txt"
 _PREFIX = "mintpy.timeFunc."
 _OWN = ("CREEPMETER_", "MODIFICATION_", "Conventions")
-_DAY_S = 86400
 _PROCESS_GB, _LEAST_GB, _MOST_GB = 0.45, 0.05, 0.25  # as in invert_network
 _COPIES = 4  # double-precision numbers per value of a series
 
@@ -92,7 +92,7 @@ class Series:
     @property
     def times(self) -> Epochs:
         """Dates with the time of day of the acquisition."""
-        seconds = _seconds_of_day(self.attributes, self.path)
+        seconds = number_of(self.attributes, "CENTER_LINE_UTC", self.path) or 0.0
         whole = self.dates == self.dates.astype("datetime64[D]")
         added = np.where(whole, round(seconds * 1e9), 0).astype("timedelta64[ns]")
         return np.asarray(self.dates + added)
@@ -121,16 +121,6 @@ class Series:
     def read(self, block: Block) -> Values:
         """Return a block, (time, rows, columns)."""
         return self.array.read(block.y, block.x)
-
-
-def _seconds_of_day(attributes: dict[str, str], path: Path) -> float:
-    text = attributes.get("CENTER_LINE_UTC", "0")
-    try:
-        seconds = float(text)
-    except ValueError as problem:
-        message = f"{path}: attribute CENTER_LINE_UTC must be seconds of the day, got {text!r}"
-        raise InputError(message) from problem
-    return seconds if 0 <= seconds < _DAY_S else 0.0
 
 
 def fit_velocity_file(
@@ -397,7 +387,7 @@ def _refer(series: Series, place: int, written: str, memory_gb: float, progress:
 
     def work(block: Block) -> Values:
         values = series.read(block)
-        return values - values[place]
+        return np.asarray(values - values[place])
 
     run_blocks(
         series.blocks(memory_gb, 2.0 * len(series.dates)),

@@ -1,0 +1,79 @@
+"""Options of search and download."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from creepmeter.errors import EpochError
+from creepmeter.model.epoch import Epoch, as_epoch
+from creepmeter.model.options import Options
+
+_LONGITUDE, _LATITUDE = 180.0, 90.0
+_BOX = 4
+
+
+class AriaSearchOptions(Options):
+    """Which products of ARIA are looked for."""
+
+    bbox: tuple[float, float, float, float] = Field(
+        description="Box W,S,E,N in degrees; W greater than E crosses the 180th meridian"
+    )
+    track: int | None = Field(None, ge=1, le=175, description="Relative orbit; default: all")
+    dates: str | None = Field(None, description="First and last date, START/END; either may be empty. Default: all")
+    flight_direction: Literal["ascending", "descending"] | None = Field(None, description="Default: both")
+    most: int = Field(20_000, ge=1, description="Products to list at most, number")
+
+    @field_validator("bbox", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        """Take ``W,S,E,N`` as well as four numbers."""
+        if isinstance(value, str):
+            parts = [part.strip() for part in value.split(",")]
+            if len(parts) != _BOX:
+                message = f"{value!r} is not a box W,S,E,N such as -118.5,33.5,-117.5,34.5"
+                raise ValueError(message)
+            return tuple(parts)
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        west, south, east, north = self.bbox
+        if not (-_LATITUDE <= south < north <= _LATITUDE):
+            message = f"bbox: latitudes must run from south to north within 90 degrees, got {south:g} to {north:g}"
+            raise ValueError(message)
+        if not (-_LONGITUDE <= west <= _LONGITUDE and -_LONGITUDE <= east <= _LONGITUDE) or west == east:
+            message = f"bbox: longitudes must lie within 180 degrees and differ, got {west:g} to {east:g}"
+            raise ValueError(message)
+        try:
+            first, last = self.days
+        except EpochError as problem:
+            message = f"dates: {problem}"
+            raise ValueError(message) from problem
+        if first is not None and last is not None and first > last:
+            message = f"dates: {self.dates} runs backward"
+            raise ValueError(message)
+        return self
+
+    @property
+    def days(self) -> tuple[Epoch | None, Epoch | None]:
+        """First and last day."""
+        if not self.dates:
+            return None, None
+        first, slash, last = self.dates.partition("/")
+        if not slash:
+            message = f"{self.dates!r} is not START/END such as 20180101/20190630"
+            raise EpochError(message)
+        return (as_epoch(first.strip()) if first.strip() else None, as_epoch(last.strip()) if last.strip() else None)
+
+
+class FetchOptions(Options):
+    """How files are downloaded."""
+
+    jobs: int = Field(3, ge=1, le=16, description="Files at a time, number")
+    tries: int = Field(6, ge=1, le=100, description="Attempts per file, number")
+    wait_s: float = Field(2.0, ge=0, le=600, description="Before the second attempt, seconds; doubled from then on")
+    longest_wait_s: float = Field(120.0, ge=0, le=3600, description="Between two attempts at most, seconds")
+    timeout_s: float = Field(60.0, gt=0, le=3600, description="Silence of the server that ends an attempt, seconds")
+    file_minutes: float = Field(120.0, gt=0, le=10_000, description="For one file at most, minutes")
