@@ -219,7 +219,7 @@ def test_periods_are_seasons(done: Call, tmp_path: Path, period: str, name: str)
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        (("--periodic", "2"), "only 1 (annual) and 0.5 (semiannual)"),
+        (("--periodic", "-2"), "the period must be a positive number of years"),
         (("--step", "19"), "--terms"),
         (("--sigma", "guess"), "--sigma"),
         (("--memory-gb", "0"), "--memory-gb"),

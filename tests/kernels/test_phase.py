@@ -297,7 +297,7 @@ def test_blocks_threads_and_types_give_the_same_bits() -> None:
     for start, stop in ((0, 1), (3, LANES + 10), (500, 700)):
         part = solve(obs[:, start:stop], ends, dates, quality[:, start:stop], kind=BY_VARIANCE, with_sigma=True)
         for one, other in zip(part, whole, strict=True):
-            assert_array_equal(one, other[..., start:stop])
+            assert_array_equal(one, np.asarray(other)[..., start:stop])
     for found in (threads, double):
         for one, other in zip(found, whole, strict=True):
             assert_array_equal(one, other)

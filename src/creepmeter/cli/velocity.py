@@ -23,6 +23,7 @@ _PERIODS = {1.0: "annual", 0.5: "semiannual"}
     "--periodic", "periods", type=float, multiple=True, help="Fit a season: 1 = annual, 0.5 = semiannual, years."
 )
 @click.option("--step", "steps", multiple=True, metavar="YYYYMMDD", help="Fit a step on this date.")
+@click.option("--polyline", "bends", multiple=True, metavar="YYYYMMDD", help="Fit another rate from this date on.")
 @click.option(
     "--exp", "exps", multiple=True, metavar="YYYYMMDD:DAYS", help="Fit an exponential decay from this date on."
 )
@@ -35,6 +36,7 @@ def command(
     quadratic: bool,
     periods: tuple[float, ...],
     steps: tuple[str, ...],
+    bends: tuple[str, ...],
     exps: tuple[str, ...],
     logs: tuple[str, ...],
     memory_gb: float,
@@ -44,7 +46,8 @@ def command(
     from creepmeter.workflow.description import describe
     from creepmeter.workflow.series import velocity_store
 
-    dated = [f"{kind}:{text}" for kind, texts in (("step", steps), ("exp", exps), ("log", logs)) for text in texts]
+    onsets = {"step": steps, "polyline": bends, "exp": exps, "log": logs}
+    dated = [f"{kind}:{text}" for kind, texts in onsets.items() for text in texts]
     added = [*(["quadratic"] if quadratic else []), *map(_season, periods), *dated]
     options = changed(options, terms=tuple(dict.fromkeys((*options.terms, *added))))
     require_other(series, target)
@@ -57,7 +60,4 @@ def command(
 
 
 def _season(period: float) -> str:
-    if period not in _PERIODS:
-        message = f"--periodic {period:g}: only 1 (annual) and 0.5 (semiannual) years can be fitted"
-        raise click.UsageError(message)
-    return _PERIODS[period]
+    return _PERIODS.get(period, f"periodic:{period!r}")

@@ -26,7 +26,7 @@ from creepmeter.interferograms.attributes import (
 )
 from creepmeter.interferograms.catalogue import Report, one_file
 from creepmeter.interferograms.companions import Placed
-from creepmeter.interferograms.layers import Constant, Derived, Resampled, Scaled
+from creepmeter.interferograms.layers import Constant, Derived, Resampled, Scaled, cut_to
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.io.gunw import Cube, read_cube
 from creepmeter.io.layers import Layer
@@ -86,11 +86,10 @@ class CubeLayer:
         cubes = tuple(read_cube(path, self.dataset) for path in self.paths)
         if not self.angle:
             return cubes
-        middle = float(np.nanmedian(cubes[0].values))
+        known = cubes[0].values[np.isfinite(cubes[0].values)]
+        near = float(known[0]) if known.size else 0.0
         return tuple(
-            Cube(
-                cube.heights, cube.latitude, cube.longitude, cube.values - 360 * np.round((cube.values - middle) / 360)
-            )
+            Cube(cube.heights, cube.latitude, cube.longitude, cube.values - 360 * np.round((cube.values - near) / 360))
             for cube in cubes
         )
 
@@ -271,10 +270,11 @@ def given_map(
     if own is None or own.crs is None:
         report.note(f"{key}: {path} has no georeference, it is not used")
         return None
-    if mask:
-        return Placed(Resampled(layer, own, grid, "nearest", fill=0.0), grid)
-    known = Scaled(layer, nodata=nodata, fill=float("nan"))
-    return Placed(Resampled(known, own, grid, "bilinear"), grid)
+    known = layer if mask else Scaled(layer, nodata=nodata, fill=float("nan"))
+    cut = cut_to(known, own, grid)
+    if cut is None:
+        cut = Resampled(known, own, grid, "nearest" if mask else "bilinear", 0.0 if mask else float("nan"))
+    return Placed(cut, grid)
 
 
 def facts_of(found: Sequence[Frames]) -> RadarFacts:

@@ -21,6 +21,7 @@ from creepmeter.interferograms.catalogue import (
 )
 from creepmeter.interferograms.companions import (
     Companions,
+    LostLayers,
     Placed,
     is_geotiff,
     on_grid,

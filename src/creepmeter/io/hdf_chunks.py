@@ -93,7 +93,7 @@ class PackedLayer:
                 if content is None
                 else self._unpacked(content, skipped, filters, dtype, size)
             )
-        self._hold(chunks, bottom, tall)
+        self._hold(chunks, (top, bottom), tall)
         values = np.empty((bottom - top, right - left), dtype)
         for (row, column), chunk in chunks.items():
             first, last = max(row, top), min(row + tall, bottom)
@@ -102,11 +102,10 @@ class PackedLayer:
             values[first - top : last - top, begin - left : end - left] = part
         return values
 
-    def _hold(self, chunks: dict[Place, Values], bottom: int, tall: int) -> None:
-        """Keep the chunks that the next window, further down or up, will need as well."""
-        shared = bottom // tall * tall if bottom % tall and bottom < self.shape[0] else None
-        if self.flipped:
-            shared = min(row for row, _ in chunks) or None  # the first row of the file comes last
+    def _hold(self, chunks: dict[Place, Values], rows: tuple[int, int], tall: int) -> None:
+        """Keep the chunks that the next window, further down in the layer, will need as well."""
+        edge = rows[0] if self.flipped else rows[1]
+        shared = edge // tall * tall if edge % tall and edge < self.shape[0] else None
         with self._lock:
             self._held.clear()
             self._held.update({place: chunk for place, chunk in chunks.items() if place[0] == shared})

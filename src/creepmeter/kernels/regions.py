@@ -150,6 +150,17 @@ def renumber(labels: npt.NDArray[Any], number: Labels) -> None:
 
 
 @jit
+def _lesser(a: int, b: int) -> int:
+    return min(a, b)
+
+
+@jit
+def _least(a: int, b: int, c: int, d: int, e: int) -> int:
+    # two at a time: the least of five at once is not vectorised
+    return _lesser(_lesser(_lesser(a, b), _lesser(c, d)), e)
+
+
+@jit
 def erode(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the least label in the 5 x 5 window around each pixel; what lies outside the map does not count."""
     rows, columns = labels.shape
@@ -157,33 +168,21 @@ def erode(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     out = np.empty_like(labels)
     edge = min(HALF, columns)
     for i in range(rows):
-        line, least = labels[i], along[i]
-        for j in range(HALF, columns - HALF):
-            least[j] = min(line[j - 2], line[j - 1], line[j], line[j + 1], line[j + 2])
+        # by offsets from 0: indices that are never negative keep the loop simple enough to be vectorised
+        line, least = labels[i], along[i, HALF:]
+        one, two, three, four = line[1:], line[2:], line[3:], line[4:]
+        for j in range(columns - 2 * HALF):
+            least[j] = _least(line[j], one[j], two[j], three[j], four[j])
         for q in range(2 * edge):
             j = q if q < edge else columns - 1 - (q - edge)
-            least[j] = line[max(j - HALF, 0) : j + HALF + 1].min()
+            along[i, j] = line[max(j - HALF, 0) : j + HALF + 1].min()
     for i in range(rows):
         a, b, c = along[max(i - 2, 0)], along[max(i - 1, 0)], along[i]
         d, e = along[min(i + 1, rows - 1)], along[min(i + 2, rows - 1)]
         least = out[i]
         for j in range(columns):
-            least[j] = min(a[j], b[j], c[j], d[j], e[j])
+            least[j] = _least(a[j], b[j], c[j], d[j], e[j])
     return out
-
-
-@jit
-def find_present(labels: npt.NDArray[Any], count: int) -> Bools:
-    """Tell which labels a map holds, (count + 1,)."""
-    found = np.zeros(count + 1, np.bool_)
-    rows, columns = labels.shape
-    for i in range(rows):
-        last = 0
-        for j in range(columns):
-            if labels[i, j] != last:
-                last = labels[i, j]
-                found[last] = True
-    return found
 
 
 @jit
@@ -195,11 +194,12 @@ def find_boundary(labels: npt.NDArray[Any]) -> Points:
     size = 0
     for i in range(rows):
         here, above, below = labels[i], labels[max(i - 1, 0)], labels[min(i + 1, rows - 1)]
+        right, above_right, below_right, later = here[1:], above[1:], below[1:], differs[1:]
         differs[0] = (here[0] != above[0]) | (here[0] != below[0])
-        for j in range(1, columns):
-            differs[j] = (here[j] != above[j]) | (here[j] != below[j]) | (here[j] != here[j - 1])
         for j in range(columns - 1):
-            differs[j] |= here[j] != here[j + 1]
+            later[j] = (right[j] != above_right[j]) | (right[j] != below_right[j]) | (right[j] != here[j])
+        for j in range(columns - 1):
+            differs[j] |= right[j] != here[j]
         if size + columns > found.shape[1]:
             wider = np.empty((3, 2 * found.shape[1] + columns), np.int32)
             wider[:, :size] = found[:, :size]
