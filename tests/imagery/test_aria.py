@@ -168,8 +168,10 @@ def test_without_a_connection_the_message_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 def test_odd_records_are_passed_over() -> None:
-    good = {"properties": {"url": f"https://grfn.asf.alaska.edu/{NAMES[0]}", "bytes": None, "md5sum": "x"}}
-    bad = [
+    good: dict[str, Any] = {
+        "properties": {"url": f"https://grfn.asf.alaska.edu/{NAMES[0]}", "bytes": None, "md5sum": "x"}
+    }
+    bad: list[dict[str, Any]] = [
         {"properties": {"url": "s3://bucket/a.nc"}},
         {"properties": {"url": "https://host/a.zip"}},
         {"properties": {"url": "https://host/%2e%2e%2fa b.nc"}},

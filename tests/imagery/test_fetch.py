@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from creepmeter.errors import InputError, LockedError, ServiceError, StoreError
-from creepmeter.imagery import fetch as fetching
 from creepmeter.imagery.earthdata import Credentials, EarthdataSession, shown
 from creepmeter.imagery.fetch import AccessError, Clock, Fetched, fetch
 from creepmeter.imagery.granules import Granule
@@ -390,7 +390,7 @@ def test_user_and_password_go_to_the_login_host_only() -> None:
         ("https://urs.earthdata.nasa.gov.evil.org/oauth", False),
         ("https://evil.org/urs.earthdata.nasa.gov", False),
     ):
-        request = session.prepare_request(fetching.requests.Request("GET", url))
+        request = session.prepare_request(requests.Request("GET", url))
         assert ("Authorization" in request.headers) is seen, url
 
 
@@ -457,7 +457,7 @@ def test_a_full_disk_is_no_error_of_the_connection(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetching.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(StoreError, match="No space left on device"):
         get(archive, tmp_path, waits)
     assert not (tmp_path / NAME).exists()

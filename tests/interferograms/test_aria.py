@@ -34,7 +34,7 @@ from creepmeter.simulate.layouts.aria import HEIGHTS_M, INCIDENCE_PER_M, AriaLay
 from creepmeter.simulate.radar import PIXEL_DEG, RadarStack, simulate_radar
 
 FIRST = "20180105_20180129"
-QUIET = {"noise": False, "constants": False, "rows": 60, "columns": 50, "dates": 3, "connections": 2}
+QUIET: dict[str, Any] = {"noise": False, "constants": False, "rows": 60, "columns": 50, "dates": 3, "connections": 2}
 Values = npt.NDArray[Any]
 
 

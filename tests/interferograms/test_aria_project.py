@@ -23,7 +23,7 @@ from creepmeter.io.raster import write_geotiff
 from creepmeter.simulate.layouts.aria import AriaLayout, write_aria, write_aria_project
 from creepmeter.simulate.radar import RadarStack, simulate_radar
 
-SIZES = {"rows": 40, "columns": 30, "dates": 3, "connections": 2}
+SIZES: dict[str, Any] = {"rows": 40, "columns": 30, "dates": 3, "connections": 2}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,7 +14,7 @@ from creepmeter.io.gunw import read_cube, read_gunw, write_gunw
 from creepmeter.io.hdf_chunks import PackedLayer
 
 VALUES = np.random.default_rng(0).normal(size=(37, 41)).astype(np.float32)
-STORAGE = {
+STORAGE: dict[str, dict[str, Any]] = {
     "packed": {"chunks": (10, 16), "compression": "gzip", "shuffle": True},
     "unshuffled": {"chunks": (10, 16), "compression": "gzip"},
     "plain chunks": {"chunks": (10, 16)},
@@ -64,12 +65,17 @@ def test_windows_are_those_of_the_map(
 @pytest.mark.parametrize("flipped", [False, True])
 def test_strips_unpack_every_chunk_once_and_keep_nothing_at_the_end(
     maps: Path,
-    flipped: bool,
+    flipped: bool,  # noqa: FBT001 - an example
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unpacked = []
     inflate = PackedLayer._unpacked  # noqa: SLF001 - what is counted
-    monkeypatch.setattr(PackedLayer, "_unpacked", lambda *given: unpacked.append(1) or inflate(*given))
+
+    def counted(layer: PackedLayer, *given: Any) -> Any:  # noqa: ANN401 - as it is
+        unpacked.append(layer)
+        return inflate(layer, *given)
+
+    monkeypatch.setattr(PackedLayer, "_unpacked", counted)
     layer = PackedLayer(maps, "data/packed", flipped)
     parts = [layer.read(slice(top, top + 4), slice(None)) for top in range(0, 37, 4)]
     np.testing.assert_array_equal(np.vstack(parts), VALUES[::-1] if flipped else VALUES)

@@ -332,7 +332,7 @@ def test_ours_takes_every_product_of_mintpy(radar: Project, tmp_path: Path) -> N
         told = call_main("info", work / name)
         assert told.exit_code == 0, told.output
         assert kind in told.stdout
-        drawn = call_main("view", work / name, "--save", work / f"{Path(name).stem}.png", "--dpi", 40)
+        drawn = call_main("view", work / name, "-o", work / f"{Path(name).stem}.png", "--dpi", 40)
         assert drawn.exit_code == 0, drawn.output
         assert (work / f"{Path(name).stem}.png").exists(), name
 

@@ -88,6 +88,17 @@ def test_ground_that_moves_less_than_half_a_cycle_is_left_alone() -> None:
     assert not bridge(phase, components, REFERENCE, options=ANY_AREA).cycles.any()
 
 
+def test_a_doubtful_bridge_leaves_regions_as_unwrapping_had_them() -> None:
+    # the second island stands 4 radians above the first: bridging would take it one cycle down
+    components = islands(3)
+    true = (5 + np.array([0, 0, 4, 4])[components]).astype(np.float32)
+    assert_array_equal(bridge(true, components, REFERENCE, options=ANY_AREA).cycles, [0, 0, -1, -1])
+    sure = ANY_AREA.override({"bridge_max_rad": 2.0}, step="unwrap")
+    assert_array_equal(bridge(true, components, REFERENCE, options=sure).cycles, [0, 0, 0, 0])
+    wrong = true + np.float32(TURN) * (components == 3)
+    assert_array_equal(bridge(wrong, components, REFERENCE, options=sure).cycles, [0, 0, 0, -1])
+
+
 def test_water_parts_a_component() -> None:
     components = np.ones((24, 40), np.int16)
     land = np.ones(components.shape, bool)

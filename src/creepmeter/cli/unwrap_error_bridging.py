@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from creepmeter.stack.unwrap_options import Ramp, UnwrapOptions
 FLAGS = {
     "radius": "bridge_points_radius",
     "ramp": "ramp",
+    "max_difference": "bridge_max_rad",
     "water_mask": "water_mask_file",
     "min_area": "conn_comp_min_area",
     "num_sample": "num_sample",
@@ -34,6 +36,11 @@ _FILES = ("water_mask", "cc_mask")
     help="Half width of the windows at both ends of a bridge, pixels.  [default: 50]",
 )
 @click.option("--ramp", type=click.Choice(get_args(Ramp)), help="Surface of the reference region to take out.")
+@click.option(
+    "--max-difference",
+    type=click.FloatRange(0, math.pi, min_open=True),
+    help="Largest difference left across a bridge that is trusted, radians.  [default: pi]",
+)
 @click.option("--water-mask", "--wm", "water_mask", help="Mask of land (nonzero), or no.  [default: waterMask.h5]")
 @click.option(
     "-m",

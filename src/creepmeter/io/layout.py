@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from zarr.codecs import BloscCodec
 from zarr.storage import LocalStore
 
 from creepmeter.errors import StoreError
+from creepmeter.io.attributes import jsonable
 from creepmeter.model.grid import SPATIAL_REF
 
 TILE_PX = 256  # a map chunk never exceeds this edge, so that a block of the map touches few chunks
@@ -192,30 +192,6 @@ def _geozarr(dataset: xr.Dataset) -> dict[str, Any]:
         code = CRS.from_wkt(mapping["crs_wkt"]).to_authority()
         found |= {"proj:code": ":".join(code)} if code else {"proj:wkt2": mapping["crs_wkt"]}
     return found
-
-
-def jsonable(value: Any, where: str) -> Any:  # noqa: ANN401 - attributes have any type
-    """Return an attribute as JSON knows it; numpy numbers and arrays become numbers and lists.
-
-    Raises
-    ------
-    StoreError
-        The value is an object that JSON does not know, or is not finite.
-    """
-    if isinstance(value, np.ndarray | np.generic):
-        value = str(value) if np.asarray(value).dtype.kind == "M" and np.ndim(value) == 0 else value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(item, where) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as problem:
-        message = f"attribute {where} cannot be stored ({value!r}): use text, finite numbers, booleans or lists of them"
-        raise StoreError(message) from problem
-    return value
 
 
 def regions(shape: tuple[int, ...], chunk: tuple[int, ...], itemsize: int) -> Iterator[tuple[slice, ...]]:

@@ -17,7 +17,7 @@ import xarray as xr
 
 from creepmeter.errors import StoreError
 from creepmeter.io import swap
-from creepmeter.io.layout import jsonable
+from creepmeter.io.attributes import jsonable
 from creepmeter.io.mintpy.digest import digest_mintpy
 from creepmeter.io.mintpy.listing import is_mintpy_file
 

@@ -36,7 +36,8 @@ Bytes = npt.NDArray[np.uint8]
 ALIKE, BY_COHERENCE, BY_INFORMATION, BY_VARIANCE, BY_SPREAD = 0, 1, 2, 3, 4
 LEFT_OUT, MEASURED, BRIDGED = 0, 1, 2
 LANES = 64  # pixels side by side: the loops over them are of known length
-_CHUNK = 512  # pixels copied at a time: their data stay in the second-level cache
+_CHUNK = 512  # pixels that a thread takes at a time
+_CHUNK_BYTES = 800_000  # copied at a time, if possible: what stays in the second-level cache
 MOST_SPREAD, LEAST_SPREAD = 100.0, 0.005  # of offsets: where none is stated, and the least that counts
 _NONE, _ONE, _TWO = np.float32(0.0), np.float32(1.0), np.float32(2.0)
 _LEAST = np.float32(LEAST_COHERENCE)
@@ -119,16 +120,17 @@ class _Lanes(NamedTuple):
 
 
 @jit
-def _make_lanes(pairs: int, layout: Layout) -> _Lanes:
+def _make_lanes(pairs: int, layout: Layout, with_sigma: bool) -> _Lanes:
     dates = layout.position.size
     p = np.zeros((3, pairs, LANES))
     s = np.zeros((2, pairs, LANES), np.float32)
-    e = np.zeros((2, dates, layout.width + 1, LANES))
+    c = np.zeros((dates, layout.width + 1, LANES))
+    z = np.zeros((dates if with_sigma else 0, layout.width + 1, LANES))
     d = np.zeros((4, dates, LANES))
     ground = np.full(LANES, layout.position[0])
     f = np.zeros((3, LANES), np.float32)
     b = np.zeros((2, LANES), np.bool_)
-    parts = (p[0], p[1], p[2], s[0], s[1], e[0], e[1], d[0], d[1], d[2], d[3])
+    parts = (p[0], p[1], p[2], s[0], s[1], c, z, d[0], d[1], d[2], d[3])
     return _Lanes(*parts, ground, f[0], f[1], f[2], np.zeros(LANES), b[0], b[1])
 
 
@@ -410,15 +412,28 @@ class _Data(NamedTuple):
     mask: PhaseMask | None
 
 
+def lanes_bytes(layout: Layout, *, with_sigma: bool) -> int:
+    """Return the memory that one thread works in, beside the pixels themselves."""
+    pairs, dates = layout.ref.size, layout.position.size
+    per_lane = 32 * pairs + 8 * dates * ((layout.width + 1) * (1 + with_sigma) + 4)
+    return LANES * per_lane + 8 * pairs * _copied(pairs)
+
+
+def _copied(pairs: int) -> int:
+    # pixels copied at a time, whole groups
+    return int(np.clip(_CHUNK_BYTES // (8 * pairs) // LANES * LANES, LANES, _CHUNK))
+
+
 def _solve_range(start: int, stop: int, data: _Data, layout: Layout, rule: PhaseRule, out: PhaseSolution) -> None:
     pairs = layout.ref.size
+    step = _copied(pairs)
     # one kind of array is compiled, whatever the type in the file; pixels beyond the last are missing
-    obs = np.zeros((pairs, _CHUNK), np.float32)
-    quality = np.zeros((pairs, _CHUNK), np.float32)
-    wanted = np.zeros(_CHUNK, np.bool_)
-    lanes = _make_lanes(pairs, layout)
-    for first in range(start, stop, _CHUNK):
-        width = min(stop - first, _CHUNK)
+    obs = np.zeros((pairs, step), np.float32)
+    quality = np.zeros((pairs, step), np.float32)
+    wanted = np.zeros(step, np.bool_)
+    lanes = _make_lanes(pairs, layout, rule.with_sigma)
+    for first in range(start, stop, step):
+        width = min(stop - first, step)
         here = slice(first, first + width)
         wanted[:width], wanted[width:] = data.wanted[here], False
         if not wanted.any():

@@ -106,7 +106,8 @@ def bridge(
     Notes
     -----
     A difference D between the medians of two regions becomes D + 2 pi n with
-    n = -sign(D) floor((abs(D) + pi) / (2 pi)).
+    n = -sign(D) floor((abs(D) + pi) / (2 pi)). Where more than `bridge_max_rad` is left, the region gets the cycles of
+    its neighbour instead, so that the two stay as unwrapping had them.
 
     References
     ----------
@@ -160,9 +161,17 @@ def region_cycles(phase: Phase, regions: Regions, reference: tuple[int, int], op
         ends = {bridge_.a: bridge_.end_a, bridge_.b: bridge_.end_b}
         known, new = (median_around(phase, regions.labels, k, ends[k], half, surface) for k in (near, far))
         difference = new - (known + 2.0 * np.pi * cycles[near])
-        if np.isfinite(difference):
-            cycles[far] = 0.0 - np.sign(difference) * ((abs(difference) + np.pi) // (2.0 * np.pi))
+        cycles[far] = _whole_cycles(difference, cycles[near], options.bridge_max_rad)
     return cycles
+
+
+def _whole_cycles(difference: float, as_given: float, most: float) -> float:
+    """Return the cycles that bring a difference within half a cycle; as given, where more than `most` is left."""
+    if not np.isfinite(difference):
+        return 0.0
+    found = 0.0 - np.sign(difference) * ((abs(difference) + np.pi) // (2.0 * np.pi))
+    is_sure = most >= np.pi or abs(difference + 2.0 * np.pi * found) <= most
+    return float(found if is_sure else as_given)
 
 
 def _ramp(phase: Phase, regions: Regions, root: int, ramp: Ramp) -> Floats:

@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
-from scipy import ndimage
 
 from creepmeter.errors import InputError
 from creepmeter.model.options import Options
@@ -128,6 +127,8 @@ def drop_small(mask: Mask, min_pixels: int) -> Mask:
     >>> drop_small(np.array([[True, True, False, True]]), 2).tolist()
     [[True, True, False, False]]
     """
+    from scipy import ndimage  # noqa: PLC0415 - slow to load, and seldom needed
+
     labels, _ = ndimage.label(mask)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
-from scipy import ndimage
 
 from creepmeter.errors import InputError
 from creepmeter.model.options import Options
@@ -105,6 +104,8 @@ def largest_part(mask: Mask) -> Mask:
     >>> largest_part(np.array([[True, False, True, True]])).tolist()
     [[False, False, True, True]]
     """
+    from scipy import ndimage  # noqa: PLC0415 - slow to load, and seldom needed
+
     labels, _ = ndimage.label(mask)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

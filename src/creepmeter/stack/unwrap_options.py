@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -31,6 +32,14 @@ class UnwrapOptions(Options):
     ramp: Ramp = Field("no", description="Surface fitted to the reference region and taken out while bridging")
     bridge_points_radius: int = Field(
         50, ge=1, description="Half width of the windows at both ends of a bridge, at most 5 % of the map, pixels"
+    )
+    bridge_max_rad: float = Field(
+        math.pi,
+        gt=0.0,
+        le=math.pi,
+        description="Largest difference that may be left across a bridge; where more is left, the region follows its "
+        "neighbour as unwrapping had it. Below pi (as MintPy), doubtful bridges are left to phase closure: 1.5 to 2 "
+        "leaves fewest errors of bridging+phase_closure in redundant networks, radians",
     )
     common_mask_file: str = Field(
         "maskConnComp.h5",

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import InputError, StoreError
-from creepmeter.io.layout import jsonable
+from creepmeter.io.attributes import jsonable
 from creepmeter.io.mintpy import dates
 from creepmeter.io.mintpy.grid import grid_from, number_of
 from creepmeter.model.grid import SPATIAL_REF, grid_coords

@@ -28,6 +28,7 @@ from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_map, write_product
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.provenance import digest_file, digest_text, provenance
+from creepmeter.kernels.phase import lanes_bytes
 from creepmeter.kernels.threads import in_threads, limit_threads, thread_count
 from creepmeter.model.network import Network
 from creepmeter.workflow.sbas.maps import find, read_mask, used_pairs
@@ -61,8 +62,10 @@ class Inverted:
         Series, quality, number of pairs, and what else there is.
     dataset : str
         The layer that was inverted.
-    pixels, bridged : int
-        Pixels that were inverted; those of them whose islands were bridged.
+    pixels : int
+        Pixels that are inverted.
+    bridged : int
+        Those of them whose islands were bridged; without those that an earlier, interrupted run has done.
     reliable : int or None
         Pixels of maskTempCoh.h5.
     """
@@ -144,12 +147,13 @@ def invert_network(
     shown: Progress = progress if progress is not None else NullProgress()
     plan = _plan(stack, folder, options)
     targets = _targets(plan, folder, names)
-    counts = _fill(plan, targets, memory_gb, shown)
+    bridged = _fill(plan, targets, memory_gb, shown)
+    pixels = int(np.count_nonzero(read_map(targets[2])))
     files, reliable = list(targets), None
     if plan.observations.is_phase:
         reliable = make_reliable_mask(targets[1], folder / RELIABLE, geometry, options)
         files.insert(3, folder / RELIABLE)
-    return Inverted(tuple(files), plan.dataset, *counts, reliable)
+    return Inverted(tuple(files), plan.dataset, pixels, bridged, reliable)
 
 
 def chosen_dataset(stack: StackFile, asked: str | None) -> str:
@@ -338,23 +342,25 @@ def _writers(plan: _Plan, targets: Sequence[Path], key: str) -> list[ProductWrit
     return [make() for make in makers[: len(targets)]]
 
 
-def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Progress) -> tuple[int, int]:
-    """Invert block by block; return how many pixels were inverted, and how many of them bridged."""
+def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Progress) -> int:
+    """Invert block by block; return how many pixels were bridged."""
     key = _key(plan)
     writers = _writers(plan, targets, key)
     dataset = {"temporalCoherence" if plan.observations.is_phase else "residual": "quality"}
     columns = [{"timeseries": "displacement"}, dataset, {"mask": "pairs"}, {"timeseries": "sigma"}][: len(targets)]
-    counts = np.zeros(2, np.int64)
+    bridged: list[int] = []
 
     def put(block: Block, found: dict[str, Values]) -> None:
         for writer, names in zip(writers, columns, strict=True):
             writer.put(block.id, block.region, {name: found[source] for name, source in names.items()})
-        counts[:] += int((found["pairs"] > 0).sum()), int(found["bridged"].sum())
+        bridged.append(int(found["bridged"].sum()))
 
-    budget = min(max(memory_gb - _PROCESS_GB, _LEAST_GB), _MOST_GB)
+    threads = thread_count()
+    working = threads * lanes_bytes(plan.observations.layout, with_sigma=plan.options.sigma) / 1e9
+    budget = min(max(memory_gb - _PROCESS_GB - working, _LEAST_GB), _MOST_GB)
     multiple = plan.stack.chunk_rows(plan.dataset)
     dates = len(plan.observations.network.epochs)
-    strip_gb = min(budget / 2 / thread_count(), _STRIP_GB)
+    strip_gb = min(budget / 2 / threads, _STRIP_GB)
     run_blocks(
         plan_blocks(plan.stack.shape[1:], 8.0 * dates * (1 + plan.options.sigma) + 32, budget / 2, multiple),
         lambda block: _invert(plan, block, _strips(block, plan.bytes_per_pixel, strip_gb, multiple)),
@@ -366,7 +372,7 @@ def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Prog
     made = provenance(plan.options.model_dump(mode="json"), {plan.stack.path.name: plan.stack.digest([plan.dataset])})
     for writer in writers:
         writer.finish(made)
-    return int(counts[0]), int(counts[1])
+    return sum(bridged)
 
 
 def _strips(block: Block, bytes_per_pixel: float, memory_gb: float, multiple: int) -> list[Block]:
