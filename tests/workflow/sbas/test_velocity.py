@@ -150,6 +150,19 @@ def test_what_is_no_series_is_refused(tmp_path: Path) -> None:
         fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5")
 
 
+def test_dates_with_a_time_of_day_keep_it(tmp_path: Path) -> None:
+    values = write_series(tmp_path / "timeseries.h5")
+    times = DATES + np.timedelta64(2, "h")
+    attributes = {**ATTRIBUTES, "REF_DATE": "20180105T0200"}
+    write_product(tmp_path / "timed.h5", {"timeseries": values}, attributes, tables={"date": times})
+    plain = fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "plain.h5")
+    timed = fit_velocity_file(tmp_path / "timed.h5", tmp_path / "velocity.h5")
+    assert_array_equal(read_map(timed), read_map(plain))  # both at 2 o'clock
+    assert read_attributes(timed)["DATE12"] == "20180105T0200_20190406T0200"
+    reference_date([tmp_path / "timed.h5"], "20180318")
+    assert read_attributes(tmp_path / "timed.h5")["REF_DATE"] == "20180318T0200"
+
+
 # ------------------------------------------------------------------------------------------------------ reference date
 
 

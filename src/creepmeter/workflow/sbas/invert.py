@@ -24,6 +24,7 @@ from creepmeter.inversion.interferograms import (
     require_solvable,
 )
 from creepmeter.inversion.options import NetworkInversionOptions
+from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_map, write_product
 from creepmeter.io.mintpy.stack import StackFile
@@ -319,12 +320,11 @@ def _key(plan: _Plan) -> str:
 def _writers(plan: _Plan, targets: Sequence[Path], key: str) -> list[ProductWriter]:
     epochs = plan.observations.network.epochs
     shape = plan.stack.shape[1:]
-    first = str(epochs[0])[:10].replace("-", "")
     tables = {
         "date": epochs,
         "bperp": baselines_of_dates(plan.observations.network, plan.stack.bperp[plan.pairs]).astype(np.float32),
     }
-    series = {**plan.attributes("timeseries", "m"), "REF_DATE": first, "CREEPMETER_KEY": key}
+    series = {**plan.attributes("timeseries", "m"), "REF_DATE": written(epochs[0]), "CREEPMETER_KEY": key}
     cube, flat = Dataset((len(epochs), *shape), np.dtype(np.float32)), Dataset(shape, np.dtype(np.float32))
     kind = ("temporalCoherence", "1") if plan.observations.is_phase else ("residual", "pixel")
     makers: list[Callable[[], ProductWriter]] = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
@@ -22,11 +22,22 @@ from creepmeter.stack.unwrap_options import UnwrapOptions
 from creepmeter.velocity.options import TimeFunctionOptions
 from creepmeter.workflow.sbas.template_keys import KEYS, PREFIX
 
-if TYPE_CHECKING:
-    from creepmeter.workflow.sbas.template import SbasTemplate
-
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 Renames = Mapping[str, str | None]
+
+
+class Template(Protocol):
+    """What is needed of a template: see `creepmeter.workflow.sbas.template.SbasTemplate`."""
+
+    @property
+    def entries(self) -> Mapping[str, Any]:
+        """What was written, by key; each has a `place`."""
+
+    def text(self, name: str) -> str:
+        """Return the text of a key, with what auto stands for."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - of the kind of the key
+        """Return the value of a key."""
 
 
 def field_name(key: str) -> str:
@@ -43,7 +54,7 @@ def field_name(key: str) -> str:
 
 def fill(
     model: type[AnyOptions],
-    template: SbasTemplate,
+    template: Template,
     keys: Sequence[str],
     renames: Renames,
     **changes: Any,  # noqa: ANN401 - values of any option
@@ -54,7 +65,7 @@ def fill(
     ----------
     model : type of Options
         What to fill.
-    template : SbasTemplate
+    template : Template
         Where the values come from.
     keys : sequence of str
         Keys to take, without prefix.
@@ -77,7 +88,7 @@ def fill(
         raise ConfigError("\n".join(_explain(error, named, template) for error in problem.errors())) from problem
 
 
-def _explain(error: Any, keys: Mapping[str, str], template: SbasTemplate) -> str:  # noqa: ANN401 - pydantic's
+def _explain(error: Any, keys: Mapping[str, str], template: Template) -> str:  # noqa: ANN401 - pydantic's
     name = str(error["loc"][0]) if error["loc"] else ""
     key = keys.get(name)
     if key is None:
@@ -102,7 +113,7 @@ _LOAD: Renames = {
 _NOT_LOADED = tuple(f"load.{name}" for name in ("frequency", "ionUnwFile", "ionCorFile", "ionConnCompFile"))
 
 
-def load_options(template: SbasTemplate) -> LoadOptions:
+def load_options(template: Template) -> LoadOptions:
     """Return the options of load_data."""
     keys = keys_of("load.", "subset.", "multilook.", without=_NOT_LOADED)
     return fill(LoadOptions, template, keys, _LOAD)
@@ -111,14 +122,14 @@ def load_options(template: SbasTemplate) -> LoadOptions:
 _NETWORK: Renames = {"network.excludeDate12": "exclude_pairs", "network.excludeIfgIndex": "exclude_index"}
 
 
-def network_options(template: SbasTemplate) -> NetworkOptions:
+def network_options(template: Template) -> NetworkOptions:
     """Return the options of modify_network."""
     dates = template["network.excludeDate"]
     listed = (dates,) if isinstance(dates, str) else dates
     return fill(NetworkOptions, template, keys_of("network."), _NETWORK, exclude_date=listed)
 
 
-def reference_options(template: SbasTemplate) -> ReferenceOptions:
+def reference_options(template: Template) -> ReferenceOptions:
     """Return the options of reference_point."""
     return fill(ReferenceOptions, template, keys_of("reference.", without=("reference.date",)), {})
 
@@ -126,7 +137,7 @@ def reference_options(template: SbasTemplate) -> ReferenceOptions:
 _UNWRAP: Renames = {"unwrapError.bridgePtsRadius": "bridge_points_radius"}
 
 
-def unwrap_options(template: SbasTemplate) -> UnwrapOptions:
+def unwrap_options(template: Template) -> UnwrapOptions:
     """Return the options of correct_unwrap_error."""
     words = {name: template[f"unwrapError.{name}"] or "no" for name in ("method", "ramp")}
     return fill(UnwrapOptions, template, keys_of("unwrapError."), _UNWRAP, **words)
@@ -135,20 +146,20 @@ def unwrap_options(template: SbasTemplate) -> UnwrapOptions:
 _SPENT = ("networkInversion.walltime",)
 
 
-def invert_options(template: SbasTemplate) -> NetworkInversionOptions:
+def invert_options(template: Template) -> NetworkInversionOptions:
     """Return the options of invert_network; the phase is that which the template has corrected."""
     keys = keys_of("networkInversion.", without=_SPENT)
     return fill(NetworkInversionOptions, template, keys, {}, obs_dataset=corrected_name(template))
 
 
-def corrected_name(template: SbasTemplate) -> str:
+def corrected_name(template: Template) -> str:
     """Return the dataset of the stack that holds the phase after the corrections that the template asks for."""
     method = template["unwrapError.method"]
     words = {"bridging": "bridging", "phase_closure": "phaseClosure"}
     return "_".join(["unwrapPhase", *(words[part] for part in str(method).split("+") if method)])
 
 
-def velocity_options(template: SbasTemplate) -> TimeFunctionOptions:
+def velocity_options(template: Template) -> TimeFunctionOptions:
     """Return the options of velocity."""
     dates = template["timeFunc.excludeDate"]
     listed = (dates,) if isinstance(dates, str) else dates

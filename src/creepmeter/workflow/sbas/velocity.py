@@ -16,10 +16,11 @@ from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_bl
 from creepmeter.errors import ConfigError, EpochError, InputError
 from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
+from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_attributes, read_tables
 from creepmeter.io.provenance import digest_file, digest_text, provenance
-from creepmeter.model.epoch import Epoch, Epochs, as_epoch, as_epochs
+from creepmeter.model.epoch import Epochs, as_epoch, as_epochs
 from creepmeter.velocity.options import TimeFunctionOptions
 from creepmeter.velocity.timefunctions import (
     SeriesErrors,
@@ -105,8 +106,10 @@ class Series:
         InputError
             The series does not have it.
         """
-        days = self.dates.astype("datetime64[D]")
-        found = np.flatnonzero(days == as_epoch(date).astype("datetime64[D]"))
+        days, wanted = self.dates.astype("datetime64[D]"), as_epoch(date)
+        found = np.flatnonzero(self.dates == wanted)
+        if len(found) == 0:  # a day says which acquisition, unless there are two
+            found = np.flatnonzero(days == wanted.astype("datetime64[D]"))
         if len(found) == 0:
             message = f"{self.path} has no date {date}: it has {len(days)} from {days[0]} to {days[-1]}"
             raise InputError(message)
@@ -275,7 +278,7 @@ def _relative(values: Values, datum: Values | None, series: Series, options: Tim
 
 def _attributes(series: Series, functions: TimeFunctions, options: TimeFunctionOptions) -> dict[str, str]:
     kept = {key: value for key, value in series.attributes.items() if not key.startswith(_OWN)}
-    ends = [_written(date) for date in series.dates[functions.used][[0, -1]]]
+    ends = [written(date) for date in series.dates[functions.used][[0, -1]]]
     said: dict[str, object] = {
         "startDate": options.start_date,
         "endDate": options.end_date,
@@ -305,10 +308,6 @@ def _attributes(series: Series, functions: TimeFunctions, options: TimeFunctionO
     return {**kept, **{f"{_PREFIX}{name}": str(value) for name, value in said.items()}, **found}
 
 
-def _written(date: Epoch) -> str:
-    return str(date)[:16].replace("-", "").replace(":", "").removesuffix("T0000")
-
-
 def date_from(text: str) -> str:
     """Return a date ``YYYYMMDD``: as given, the first in a text file, or REF_DATE of a series.
 
@@ -320,7 +319,7 @@ def date_from(text: str) -> str:
     path = Path(text)
     if not path.is_file():
         try:
-            return _written(as_epoch(text))
+            return written(as_epoch(text))
         except EpochError as problem:
             message = f"{text} is neither a date YYYYMMDD nor a file"
             raise InputError(message) from problem
@@ -331,7 +330,7 @@ def date_from(text: str) -> str:
     if found is None:
         message = f"{path} holds no reference date: give a date YYYYMMDD"
         raise InputError(message)
-    return _written(as_epoch(found))
+    return written(as_epoch(found))
 
 
 def reference_date(
@@ -364,24 +363,24 @@ def reference_date(
     places = [series.place_of(date) for series in opened]
     changed = []
     for series, place in zip(opened, places, strict=True):
-        written = _written(series.dates[place])
-        if series.attributes.get("REF_DATE") == written or SIGMA_OF in series.attributes:
+        name = written(series.dates[place])
+        if series.attributes.get("REF_DATE") == name or SIGMA_OF in series.attributes:
             continue
-        _refer(series, place, written, memory_gb, progress)
+        _refer(series, place, name, memory_gb, progress)
         changed.append(series.path)
     return changed
 
 
-def _refer(series: Series, place: int, written: str, memory_gb: float, progress: Progress | None) -> None:
+def _refer(series: Series, place: int, date: str, memory_gb: float, progress: Progress | None) -> None:
     own = ("CREEPMETER_VERSION", "CREEPMETER_PROVENANCE", "Conventions")
     attributes = {key: value for key, value in series.attributes.items() if key not in own}
-    attributes |= {"REF_DATE": written, "FILE_PATH": series.path.name}
+    attributes |= {"REF_DATE": date, "FILE_PATH": series.path.name}
     source = digest_file(series.path)
     writer = ProductWriter.create_or_resume(
         series.path,
         {series.array.name: Dataset(series.array.shape, series.array.dtype)},
         attributes,
-        digest_text("reference_date", written, source),
+        digest_text("reference_date", date, source),
         read_tables(series.path),
     )
 
@@ -397,4 +396,4 @@ def _refer(series: Series, place: int, written: str, memory_gb: float, progress:
         progress=progress if progress is not None else NullProgress(),
         name=f"reference_date {series.path.name}",
     )
-    writer.finish(provenance({"ref_date": written}, {series.path.name: source}))
+    writer.finish(provenance({"ref_date": date}, {series.path.name: source}))
