@@ -40,6 +40,7 @@ HEIGHT_M = 693_000.0
 HEADING_DEG = {"ASCENDING": -12.0, "DESCENDING": -168.0}
 FROM_EAST_DEG = 90.0  # ARIA counts azimuth angles from east, MintPy from north
 _WHOLE = 1 - 1e-6
+_TWO = 2
 
 
 @dataclass(frozen=True)
@@ -139,22 +140,38 @@ def at_height(cube: Cube, latitude: Floats, longitude: Floats, height: Floats) -
         Metres; beyond the lowest and highest level, the value of that level.
     """
     down, across = _weights(cube.latitude, latitude), _weights(cube.longitude, longitude)
-    levels = cube.heights
-    ground = np.clip(height, levels[0], levels[-1])
-    total, share = np.zeros(height.shape), np.zeros(height.shape)
-    for k, level in enumerate(levels):
-        near = np.ones(height.shape)
-        if k:
-            near = np.minimum(near, (ground - levels[k - 1]) / (level - levels[k - 1]))
-        if k + 1 < levels.size:
-            near = np.minimum(near, (levels[k + 1] - ground) / (levels[k + 1] - level))
-        near = np.maximum(near, 0)
-        if not near.any():
-            continue
-        known = np.isfinite(cube.values[k])
-        total += near * (down @ np.where(known, cube.values[k], 0.0) @ across.T)
-        share += near * (down @ known.astype(np.float64) @ across.T)
-    return np.where(share >= _WHOLE, total, np.nan)
+    ground = np.clip(height, cube.heights[0], cube.heights[-1])
+    first, last = _levels_around(cube.heights, ground)
+    levels = cube.heights[first:last]
+    result = np.full(height.shape, np.nan)
+    if levels.size == 1:
+        return _level(cube.values[first], down, across)
+    for k in range(levels.size - 1):
+        low, high = (_level(cube.values[first + k + one], down, across) for one in (0, 1))
+        part = (ground - levels[k]) / (levels[k + 1] - levels[k])
+        found = low + (high - low) * part
+        result = found if levels.size == _TWO else np.where((part >= 0) & (part <= 1), found, result)
+    return result
+
+
+def _levels_around(levels: Floats, ground: Floats) -> tuple[int, int]:
+    """Return the first and the last but one of the levels that heights lie between."""
+    lowest, highest = float(ground.min(initial=levels[-1])), float(ground.max(initial=levels[0]))
+    first = int(np.searchsorted(levels, lowest, side="right")) - 1
+    last = int(np.searchsorted(levels, highest, side="left"))
+    if first >= last:  # all of the ground on one level
+        return max(min(first, levels.size - 1), 0), max(min(first, levels.size - 1), 0) + 1
+    return first, last + 1
+
+
+def _level(values: Floats, down: Floats, across: Floats) -> Floats:
+    """Return one level of a cube on a map; NaN where a node that counts is not known, or outside."""
+    known = np.isfinite(values)
+    found = np.asarray(down @ np.where(known, values, 0.0) @ across.T)
+    inside = (down.sum(axis=1) > _WHOLE)[:, None] & (across.sum(axis=1) > _WHOLE)
+    if not known.all():
+        inside = inside & (down @ known.astype(np.float64) @ across.T > _WHOLE)
+    return found if inside.all() else np.where(inside, found, np.nan)
 
 
 def _weights(axis: Floats, wanted: Floats) -> Floats:

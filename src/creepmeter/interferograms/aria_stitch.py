@@ -24,6 +24,7 @@ CYCLE = 2 * np.pi
 _LEAST_PX = 10  # an overlap of fewer pixels tells nothing
 _MOST_PX = 2_000_000  # of an overlap that are looked at: every n-th beyond
 _STRIP_ROWS = 256
+_TABLE = 65_536  # components that are numbered by a table
 _WARN_RAD = 0.5
 
 
@@ -428,6 +429,10 @@ class Stitched:
 
 def _numbered(values: Values, numbers: Mapping[int, int], usual: Callable[[int], int]) -> Values:
     """Return components under their new numbers."""
-    found, inverse = np.unique(values, return_inverse=True)
+    most = int(values.max(initial=0))
+    if most > _TABLE:
+        found, inverse = np.unique(values, return_inverse=True)
+    else:
+        found, inverse = np.arange(most + 1), values
     new = np.array([numbers.get(int(one), usual(int(one))) if one else 0 for one in found], np.int32)
     return new[inverse].reshape(values.shape)

@@ -18,6 +18,7 @@ from zarr.storage import LocalStore
 
 from creepmeter.errors import InputError, StoreError
 from creepmeter.io import layout, recognise, swap
+from creepmeter.io.attributes import jsonable
 
 _LOG = logging.getLogger(__name__)
 PathLike = str | Path
@@ -89,7 +90,7 @@ def _copy(name: str, variable: xr.Variable, group: zarr.Group) -> None:
 def _with_provenance(dataset: xr.Dataset, provenance: Mapping[str, Any] | None) -> xr.Dataset:
     if provenance is None:
         return dataset
-    text = json.dumps(layout.jsonable(dict(provenance), "provenance"), sort_keys=True, ensure_ascii=False)
+    text = json.dumps(jsonable(dict(provenance), "provenance"), sort_keys=True, ensure_ascii=False)
     return dataset.assign_attrs(provenance=text)
 
 
@@ -239,7 +240,7 @@ def _fingerprint(template: xr.Dataset, chunks: Mapping[str, int], key: str) -> s
     )
     for name in sorted(map(str, template.variables)):
         variable = template.variables[name]
-        attributes = layout.jsonable(dict(variable.attrs), name)
+        attributes = jsonable(dict(variable.attrs), name)
         text = json.dumps([name, variable.dims, variable.shape, str(variable.dtype), attributes], sort_keys=True)
         digest.update(text.encode())
         if name in template.coords:
