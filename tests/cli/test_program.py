@@ -130,7 +130,7 @@ def test_python_dash_m_is_the_same_program() -> None:
 def test_an_unknown_command_is_wrong_usage_and_near_names_are_offered(call: Call) -> None:
     result = call("velocty")
     assert result.exit_code == 2
-    assert "no command 'velocty': did you mean velocity?" in result.stderr
+    assert "no command 'velocty': did you mean velocity" in result.stderr
 
 
 def test_a_call_without_command_shows_the_help(call: Call) -> None:

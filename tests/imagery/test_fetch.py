@@ -381,6 +381,32 @@ def test_an_expired_link_to_the_storage_is_made_anew(
     assert [path.split("=")[-1] for path in storage.paths] == ["1", "2"]
 
 
+def test_user_and_password_are_shown_where_the_archive_sends_to_log_in(
+    serve: Serve, tmp_path: Path, waits: Waits
+) -> None:
+    def login_page(handler: Handler, _: int) -> None:
+        if handler.headers.get("Authorization", "").startswith("Basic "):
+            handler.send(302, Location=f"http://{archive.host}/login?code=1")
+        else:
+            handler.send(401)
+
+    def door(handler: Handler, _: int) -> None:
+        if handler.path.startswith("/login"):
+            handler.send(302, Location=f"http://{archive.host}/{NAME}", Set_Cookie="urs=1; Path=/")
+        elif "urs=1" in handler.headers.get("Cookie", ""):
+            handler.send_range()
+        else:
+            handler.send(302, Location=f"http://{login.host}/oauth/authorize?client_id=x")
+
+    login, archive = serve(login_page), serve(door)
+    hosts = [archive.host, login.host]
+    granules = [product(archive), product(archive, name=NAME.replace("6267", "0001"))]
+    account = Credentials(login=("me", "hidden"))
+    done = fetch(granules, tmp_path, account, options=QUICK, also=hosts, clock=waits.clock())
+    assert len(done.new) == 2
+    assert len(login.asked) == 1  # the session stays logged in
+
+
 def test_user_and_password_go_to_the_login_host_only() -> None:
     session = EarthdataSession(Credentials(login=("somebody", "pässword")))
     for url, seen in (

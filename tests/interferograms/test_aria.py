@@ -186,6 +186,23 @@ def test_the_water_mask_is_cleared_where_no_angle_is_known(stack: RadarStack, tm
     np.testing.assert_array_equal(mask, stack.water & ~unknown)
 
 
+def test_damaged_or_missing_cubes_are_noted(stack: RadarStack, tmp_path: Path) -> None:
+    given = written(stack, tmp_path, AriaLayout(frames=1))
+    cubes = "science/grids/imagingGeometry"
+    first, second, third = products(tmp_path)
+    edited(first, lambda file: file.__delitem__(f"{cubes}/perpendicularBaseline"))
+    edited(first, lambda file: file[f"{cubes}/heightsMeta"].__setitem__(np.s_[...], 5.0))
+    edited(second, lambda file: file.__delitem__(f"{cubes}/incidenceAngle"))
+    catalogue = found(given)
+    text = "; ".join(catalogue.notes)
+    assert f"{first.name}: the perpendicular baseline is in none of the products" in text
+    assert f"incidenceAngle is taken from another pair: {first}" in text
+    expected = stack.incidence_deg + INCIDENCE_PER_M * stack.height
+    np.testing.assert_allclose(read_all(catalogue.geometry["incidenceAngle"]), expected, atol=2e-5)
+    edited(third, lambda file: file.__delitem__(f"{cubes}/incidenceAngle"))
+    assert "incidenceAngle is in neither the products nor inc_angle_file" in "; ".join(found(given).notes)
+
+
 def test_a_cube_that_is_linear_is_found_again_at_any_height() -> None:
     heights, latitude, longitude = np.array(HEIGHTS_M), np.linspace(10, 12, 5), np.linspace(20, 23, 4)
     values = heights[:, None, None] * 0.01 + latitude[:, None] * 3 - longitude

@@ -10,34 +10,56 @@ from creepmeter.cli.group import Entry, Program
 COMMANDS = {
     "demo": Entry("creepmeter.cli.demo", "Make sample scenes and run everything on them.", "Whole runs"),
     "run": Entry("creepmeter.cli.run", "Run a configuration, from images to velocity and report.", "Whole runs"),
-    "sbas": Entry("creepmeter.cli.sbas", "Run a MintPy template, from interferograms to velocity.", "Whole runs"),
+    "sbas": Entry(
+        "creepmeter.cli.sbas",
+        "Run a MintPy template, from interferograms to velocity and report.",
+        "Whole runs",
+    ),
     "track": Entry("creepmeter.cli.track", "Measure the offsets between two images.", "Steps"),
-    "aria": Entry("creepmeter.cli.aria", "Find and download Sentinel-1 interferograms of ARIA.", "Steps"),
-    "load": Entry("creepmeter.cli.load", "Load offset or displacement maps of other programs.", "Steps"),
+    "aria": Entry(
+        "creepmeter.cli.aria",
+        "Find and download Sentinel-1 interferograms of ARIA.",
+        "Steps",
+    ),
+    "load": Entry(
+        "creepmeter.cli.load", "Load interferograms, offset or displacement maps of other programs.", "Steps"
+    ),
     "stable": Entry("creepmeter.cli.stable", "Correct pairs by ground that does not move.", "Steps"),
     "invert": Entry("creepmeter.cli.invert", "Turn displacement per pair into displacement per date.", "Steps"),
     "ifgram-inversion": Entry(
-        "creepmeter.cli.ifgram_inversion", "Turn a MintPy stack into displacement per date.", "Radar"
+        "creepmeter.cli.ifgram_inversion",
+        "Turn phase or offset per pair into displacement per date (MintPy).",
+        "Radar",
     ),
     "velocity": Entry("creepmeter.cli.velocity", "Fit velocity and other terms to displacement per date.", "Steps"),
     "timeseries2velocity": Entry(
-        "creepmeter.cli.timeseries2velocity", "Fit functions of time to a MintPy series.", "Radar"
+        "creepmeter.cli.timeseries2velocity",
+        "Fit velocity and other functions of time to a series (MintPy).",
+        "Radar",
     ),
-    "reference-date": Entry("creepmeter.cli.reference_date", "Refer MintPy series to another date.", "Radar"),
+    "reference-date": Entry(
+        "creepmeter.cli.reference_date",
+        "Refer series in MintPy's layout to another date, in place.",
+        "Radar",
+    ),
     "info": Entry("creepmeter.cli.info", "Say what a product holds.", "Products"),
-    "view": Entry("creepmeter.cli.view", "Draw a product as a map.", "Products"),
+    "view": Entry("creepmeter.cli.view", "Draw a product as a map, or its dates and pairs as panels.", "Products"),
     "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),
-    "plot-transection": Entry("creepmeter.cli.plot_transection", "Draw profiles of maps along a line.", "Products"),
+    "plot-transection": Entry(
+        "creepmeter.cli.plot_transection", "Draw profiles of one or several maps along a line.", "Products"
+    ),
     "plot-network": Entry("creepmeter.cli.plot_network", "Draw the network of pairs of a stack.", "Products"),
     "modify-network": Entry("creepmeter.cli.modify_network", "Choose which pairs of a stack are used.", "Radar"),
     "reference-point": Entry(
         "creepmeter.cli.reference_point", "Set the pixel that all displacement is relative to.", "Radar"
     ),
     "unwrap-error-bridging": Entry(
-        "creepmeter.cli.unwrap_error_bridging", "Correct unwrapping errors between regions.", "Radar"
+        "creepmeter.cli.unwrap_error_bridging", "Correct unwrapping errors between regions by bridges.", "Radar"
     ),
     "unwrap-error-phase-closure": Entry(
-        "creepmeter.cli.unwrap_error_phase_closure", "Correct unwrapping errors by triplets of pairs.", "Radar"
+        "creepmeter.cli.unwrap_error_phase_closure",
+        "Correct unwrapping errors by triplets of pairs, or count them.",
+        "Radar",
     ),
     "generate-mask": Entry(
         "creepmeter.cli.generate_mask", "Make a mask from a map: True where its values are kept.", "Radar"

@@ -7,11 +7,13 @@ import click
 from creepmeter.cli.group import Entry, LazyGroup
 
 TABLE = {
-    "search": Entry("creepmeter.cli.aria_search", "List interferograms of ARIA for an area."),
-    "fetch": Entry("creepmeter.cli.aria_fetch", "Download interferograms of ARIA."),
+    "search": Entry(
+        "creepmeter.cli.aria_search", "List Sentinel-1 interferograms (GUNW products) of ARIA for an area."
+    ),
+    "fetch": Entry("creepmeter.cli.aria_fetch", "Download the products of a LIST, or those that a search finds."),
 }
 
 
 @click.group(cls=LazyGroup, table=TABLE)
 def command() -> None:
-    """Find and download ARIA's Sentinel-1 interferograms; `creepmeter load interferograms` then reads them."""
+    """Find and download Sentinel-1 interferograms of ARIA."""

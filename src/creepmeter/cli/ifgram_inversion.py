@@ -47,7 +47,7 @@ def command(
     memory_gb: float,
     options: NetworkInversionOptions,
 ) -> None:
-    """Turn phase or offset per pair of a MintPy stack into displacement per date.
+    """Turn phase or offset per pair into displacement per date (MintPy).
 
     Products go to the work folder: that above `inputs`, or that of the stack.
     """

@@ -6,18 +6,21 @@ from pathlib import Path
 
 import click
 
-from creepmeter.cli.flags import FILE
 from creepmeter.cli.group import Entry, LazyGroup
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)  # not from cli.flags, which loads pydantic
 TABLE = {
-    "interferograms": Entry("creepmeter.cli.load_interferograms", "Load interferograms or offsets of a processor."),
+    "interferograms": Entry(
+        "creepmeter.cli.load_interferograms",
+        "Load interferograms or offsets of a processor in MintPy's layout.",
+    ),
     "offsets": Entry("creepmeter.cli.load_offsets", "Load offset maps, one file per pair of dates."),
     "series": Entry("creepmeter.cli.load_series", "Load displacement maps, one file per date."),
 }
 
 
 @click.group(cls=LazyGroup, table=TABLE, invoke_without_command=True)
-@click.option("-t", "--template", type=FILE, help="MintPy template: do its step load_data.")
+@click.option("-t", "--template", type=_FILE, help="MintPy template: do its step load_data.")
 @click.option(
     "-o",
     "--output",

@@ -30,7 +30,7 @@ from creepmeter.interferograms.load_options import LoadOptions
 @memory_flag
 @options_from(LoadOptions)
 def command(folder: Path, memory_gb: float, options: LoadOptions) -> None:
-    """Load interferograms or offsets of a processor into a work folder in MintPy's layout.
+    """Load interferograms or offsets of a processor in MintPy's layout.
 
     Patterns of files stand in quotes. Products that cannot be used are named, and the exit status is 3.
     """

@@ -24,7 +24,7 @@ from creepmeter.cli.session import say
 )
 @memory_flag
 def command(files: tuple[Path, ...], date: str, memory_gb: float) -> None:
-    """Refer series in MintPy's layout to another date; the files are changed."""
+    """Refer series in MintPy's layout to another date, in place."""
     from creepmeter.workflow.sbas.velocity import date_from, reference_date
 
     wanted = date_from(date)

@@ -51,7 +51,7 @@ def command(
     in_place: bool,
     memory_gb: float | None,
 ) -> None:
-    """Run a small-baseline project by a MintPy template, from interferograms to velocity and report.
+    """Run a MintPy template, from interferograms to velocity and report.
 
     Steps in order: load_data, modify_network, reference_point, quick_overview, correct_unwrap_error, invert_network,
     correct_LOD, correct_SET, correct_ionosphere, correct_troposphere, deramp, correct_topography, residual_RMS,

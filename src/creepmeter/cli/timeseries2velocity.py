@@ -27,7 +27,13 @@ _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}(T\d+)?")
 @click.option("-s", "--start-date", help="First date used, YYYYMMDD.")
 @click.option("-e", "--end-date", help="Last date used, YYYYMMDD.")
 @click.option("--ex", "--ex-date", "exclude_date", multiple=True, help="Dates left out, or text files of dates.")
-@click.option("--uq", "--uncertainty", "uncertainty_quantification", metavar="[residue|covariance|bootstrap]")
+@click.option(
+    "--uq",
+    "--uncertainty",
+    "uncertainty_quantification",
+    metavar="[residue|covariance|bootstrap]",
+    help="Where the standard errors come from.",
+)
 @click.option("--ts-cov", "--ts-cov-file", "time_series_cov_file", help="Standard errors of the series.")
 @click.option("--bc", "--bootstrap-count", "bootstrap_count", type=int, help="Resamplings of the dates.")
 @click.option("--poly", "--polynomial", "--poly-order", "polynomial", type=int, help="Degree of the polynomial.")
@@ -48,7 +54,7 @@ def command(
     memory_gb: float,
     **given: str | int | Sequence[str] | None,
 ) -> None:
-    """Fit velocity and other functions of time to a series in MintPy's layout."""
+    """Fit velocity and other functions of time to a series (MintPy)."""
     from creepmeter.io.mintpy.product import list_datasets
     from creepmeter.workflow.sbas.velocity import fit_velocity_file
 

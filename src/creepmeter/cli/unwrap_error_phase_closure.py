@@ -42,7 +42,7 @@ from creepmeter.cli.unwrap_error_bridging import correct, options_of
 @click.option("--in-place", is_flag=True, help="Change a stack of another program itself, not a file beside it.")
 @memory_flag
 def command(file: Path, **flags: Any) -> None:  # noqa: ANN401 - flags are many, and read by name
-    """Correct unwrapping errors by the closure of triplets of pairs, or count triplets that do not close.
+    """Correct unwrapping errors by triplets of pairs, or count them.
 
     In each region that all pairs have in common, the fewest whole cycles are found that make all triplets close.
     """

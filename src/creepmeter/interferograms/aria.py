@@ -69,16 +69,16 @@ def _of_products(files: list[Path], options: LoadOptions, base: Path) -> Catalog
         grouped(products, lattice, report), wanted, "union" if options.union else options.extent, report
     )
     grid = lattice.grid(area)
-    found = [replace(_interferogram(one, area, lattice, options), grid=grid) for one in pairs]
-    first = max(pairs, key=lambda one: one.covered(area).area)
-    facts = facts_of([first])
+    found = [replace(_interferogram(one, area, lattice, options, report), grid=grid) for one in pairs]
+    ordered = sorted(pairs, key=lambda one: -one.covered(area).area)  # the first of those that cover most
+    facts = facts_of(ordered[0])
     if options.wavelength_m is not None:
         facts = replace(facts, wavelength_m=options.wavelength_m)
-    geometry = geometry_of(first, grid, facts, options, base, report)
+    geometry = geometry_of(ordered, grid, facts, options, base, report)
     return assemble(found, geometry, attributes_of(facts, grid), report, grid=grid)
 
 
-def _interferogram(one: Frames, area: Box, lattice: Lattice, options: LoadOptions) -> Interferogram:
+def _interferogram(one: Frames, area: Box, lattice: Lattice, options: LoadOptions, report: Report) -> Interferogram:
     names = [
         name
         for name, (dataset, _) in _DATASETS.items()
@@ -97,7 +97,7 @@ def _interferogram(one: Frames, area: Box, lattice: Lattice, options: LoadOption
     stitched: dict[str, Layer] = {
         name: Stitched(tuple(layers[name] for layers in of_frame), _DATASETS[name][1], seams, area) for name in names
     }
-    return Interferogram(one.pair, stitched, mean_bperp(one), one.name)
+    return Interferogram(one.pair, stitched, mean_bperp(one, report), one.name)
 
 
 def _settled(product: Product, name: str, box: Box, lattice: Lattice) -> Settled:

@@ -189,8 +189,15 @@ def _weights(axis: Floats, wanted: Floats) -> Floats:
     return result
 
 
-def mean_bperp(found: Frames) -> float:
+def mean_bperp(found: Frames, report: Report) -> float:
     """Return the perpendicular baseline of a pair, earlier to later, at sea level in the middle of its frames.
+
+    Parameters
+    ----------
+    found : Frames
+        The pair.
+    report : Report
+        Takes a note when no product tells it.
 
     Returns
     -------
@@ -199,25 +206,29 @@ def mean_bperp(found: Frames) -> float:
     """
     values = []
     for one in found.products:
-        if "perpendicularBaseline" not in one.header.cubes:
+        try:
+            cube = read_cube(one.header.path, "perpendicularBaseline")
+        except CreepmeterError:
             continue
-        cube = read_cube(one.header.path, "perpendicularBaseline")
         zero = np.zeros((cube.latitude.size, cube.longitude.size))
         level = at_height(cube, cube.latitude, cube.longitude, zero)
         if np.isfinite(level).any():
             values.append(float(np.nanmean(level)))
-    return found.products[0].dates.sign * float(np.mean(values)) if values else float("nan")
+    if values:
+        return found.products[0].dates.sign * float(np.mean(values))
+    report.note(f"{found.name}: the perpendicular baseline is in none of the products, 0 is taken")
+    return float("nan")
 
 
 def geometry_of(
-    first: Frames, grid: Grid, facts: RadarFacts, options: LoadOptions, base: Path, report: Report
+    pairs: Sequence[Frames], grid: Grid, facts: RadarFacts, options: LoadOptions, base: Path, report: Report
 ) -> dict[str, Layer]:
     """Return the layers of geometry on a grid.
 
     Parameters
     ----------
-    first : Frames
-        Pair whose cubes are used.
+    pairs : sequence of Frames
+        The cubes of the first are used whose cubes can be read.
     grid : Grid
         Of the stack.
     facts : RadarFacts
@@ -235,16 +246,31 @@ def geometry_of(
         found["height"] = ground
     elif not options.dem_file:
         report.note("dem_file is not given: the angles are those at height 0, and the geometry has no height")
-    paths = tuple(one.header.path for one in first.products)
     for name, key in (("incidenceAngle", "inc_angle_file"), ("azimuthAngle", "az_angle_file")):
         layer = given_map(getattr(options, key), key, grid, base, report)
-        if layer is None and all(name in one.header.cubes for one in first.products):
-            layer = CubeLayer(paths, name, ground, grid, angle=name == "azimuthAngle")
+        if layer is None:
+            layer = _from_cubes(pairs, name, ground, grid, report)
         if layer is None:
             report.note(f"{name} is in neither the products nor {key}: it is not loaded")
         else:
             found[name] = layer
     return with_conventions(found, grid, facts, options, base, report)
+
+
+def _from_cubes(
+    pairs: Sequence[Frames], name: str, ground: Layer | None, grid: Grid, report: Report
+) -> CubeLayer | None:
+    for one in pairs:
+        if all(name in product.header.cubes for product in one.products):
+            paths = tuple(product.header.path for product in one.products)
+            layer = CubeLayer(paths, name, ground, grid, angle=name == "azimuthAngle")
+            try:
+                layer.read(slice(0, 1), slice(0, 1))
+            except CreepmeterError as problem:
+                report.note(f"{name} is taken from another pair: {problem}")
+                continue
+            return layer
+    return None
 
 
 def with_conventions(
@@ -294,9 +320,9 @@ def given_map(
     return Placed(cut, grid)
 
 
-def facts_of(found: Sequence[Frames]) -> RadarFacts:
-    """Return what the products of the first pair tell of radar and orbit; constants of Sentinel-1 for the rest."""
-    products = found[0].products
+def facts_of(found: Frames) -> RadarFacts:
+    """Return what the products of a pair tell of radar and orbit; constants of Sentinel-1 for the rest."""
+    products = found.products
     headers = [one.header for one in products]
     direction = products[0].direction
     clocks = [one.seconds for one in products if one.seconds is not None]

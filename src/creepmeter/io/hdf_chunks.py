@@ -20,6 +20,7 @@ Values = npt.NDArray[Any]
 Place = tuple[int, int]
 _KNOWN = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE}
 _FLAT = 2
+_MOST_BYTES = 2**30  # of a chunk that is unpacked here
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ def _is_packed(source: h5py.Dataset) -> bool:
     """Tell whether the chunks can be unpacked here: flat, shuffled and deflated at most, in this byte order."""
     if source.chunks is None or source.ndim != _FLAT or not source.dtype.isnative or source.dtype.kind not in "uif":
         return False
-    return set(_filters(source)) <= _KNOWN
+    size = int(np.prod(source.chunks)) * source.dtype.itemsize
+    return size <= _MOST_BYTES and set(_filters(source)) <= _KNOWN
 
 
 def _raw(source: h5py.Dataset, place: Place) -> tuple[bytes | None, int]:

@@ -38,8 +38,8 @@ class UnwrapOptions(Options):
         gt=0.0,
         le=math.pi,
         description="Largest difference that may be left across a bridge; where more is left, the region follows its "
-        "neighbour as unwrapping had it. Below pi (as MintPy), doubtful bridges are left to phase closure: 1.5 to 2 "
-        "leaves fewest errors of bridging+phase_closure in redundant networks, radians",
+        "neighbour as unwrapping had it. Below pi (as MintPy), doubtful bridges are left to phase closure: about 2 "
+        "helps where the delay differs much from region to region, 1 is too strict; not for bridging alone, radians",
     )
     common_mask_file: str = Field(
         "maskConnComp.h5",

@@ -138,7 +138,7 @@ class DatasetWriter:
         write_window(handle, self._array, (range(index, index + 1), range(rows), range(columns)), values[None])
 
     def finish(self) -> None:
-        """Give the dataset its name; the one that it replaces goes.
+        """Give the dataset its name; the one that it replaces goes. It keeps its key.
 
         Raises
         ------
@@ -155,7 +155,6 @@ class DatasetWriter:
                 del file[self._name]
             file.move(self._hidden, self._name)
             item = file[self._name]
-            del item.attrs[_KEY]
             for name in sorted(attributes):
                 item.attrs[name] = str(attributes[name])
         with swap.file_errors(self._path, "write"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import StoreError
+from creepmeter.interferograms.sources import KEY
 from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.product import read_attributes, read_tables
@@ -36,6 +38,7 @@ _MAP_RANKS = (2, 3)
 _TABLES = ("date", "bperp")
 _SAMPLED_LAYERS = 8
 _SAMPLED_ROWS = 4
+_STRIP_BYTES = 2**25
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,10 @@ class SbasSetting:
         about = self.work.stack_path().stat()
         state = (about.st_mtime_ns, about.st_size)
         if state not in self._known:
-            self._known[state] = pixels_identity(self.stack())
+            stack = self.stack()
+            # Samples miss small changes: of a stack that was loaded here its sources count, of another its file.
+            ours = "CREEPMETER_VERSION" in stack.attributes or self.in_place
+            self._known[state] = digest_text(pixels_identity(stack), stack.attributes.get(KEY), None if ours else state)
         return self._known[state]
 
     @property
@@ -163,7 +169,7 @@ def is_ours(path: Path) -> bool:
 def identity(path: Path) -> str:
     """Return what tells one content of a file from another, empty where there is none.
 
-    Of an HDF5 file, attributes, tables and samples of the maps count; when it was made does not.
+    Of an HDF5 file, attributes, tables, single maps and samples of series count; when it was made does not.
     """
     if not path.exists():
         return ""
@@ -176,8 +182,22 @@ def identity(path: Path) -> str:
     told = sorted((name, text) for name, text in attributes.items() if name not in _NOT_CONTENT)
     tables = read_tables(path)
     digest.update(digest_text(told, {name: digest_arrays(tables[name]) for name in sorted(tables)}).encode())
+    about = path.stat()
     for array in arrays:
-        array.add_to(digest)
+        if array.shape[0] == 1:
+            digest.update(_map_identity(array, about.st_ino, about.st_mtime_ns).encode())
+        else:
+            array.add_to(digest)
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _map_identity(array: StoredArray, _inode: int, _time: int) -> str:
+    """Return a digest of all pixels of a map: a mask that was drawn by hand may differ in a few."""
+    digest = hashlib.sha256(f"{array.name}:{array.dtype.str}{array.shape}".encode())
+    tall = max(_STRIP_BYTES // max(array.shape[2] * array.dtype.itemsize, 1), 1)
+    for top in range(0, array.shape[1], tall):
+        digest.update(np.ascontiguousarray(array.read(slice(top, top + tall))).tobytes())
     return digest.hexdigest()
 
 
@@ -195,11 +215,14 @@ def pixels_identity(stack: StackFile) -> str:
 
 
 def layer_identity(stack: StackFile, name: str) -> str:
-    """Return a digest of sampled rows of a dataset of a stack."""
+    """Return a digest of a dataset of a stack: of sampled rows, and of what a correction was made from."""
     count, rows, _ = stack.shape
+    stored = stack.stored(name)
+    with hdf.reading(stored.path) as file:
+        made_from = str(file[stored.name].attrs.get("CREEPMETER_KEY", ""))
     layers = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED_LAYERS)).round().astype(int))
     samples = []
     for k, layer in enumerate(layers):
         first = max((rows - _SAMPLED_ROWS) * (k + 1) // (len(layers) + 1), 0)
         samples.append(stack.read(name, slice(first, first + _SAMPLED_ROWS), pairs=np.array([layer])))
-    return digest_arrays(*samples)
+    return digest_text(digest_arrays(*samples), made_from)

@@ -251,13 +251,22 @@ def invert(run: SbasSetting) -> Made:
 
     stack, options, geometry = run.stack(), run.template.invert, run.geometry()
     offsets = [name for name in ("rangeOffset", "azimuthOffset") if name in stack.names]
-    names = [options.obs_dataset] if "unwrapPhase" in stack.names else offsets
+    names = [_phase_of(options.obs_dataset, stack.names)] if "unwrapPhase" in stack.names else offsets
     files: list[Path] = []
     for name in names:
         chosen = options.override({"obs_dataset": name}, step="invert_network")
         made = invert_network(stack, run.folder, geometry, chosen, memory_gb=run.memory_gb, progress=run.progress)
         files.extend(made.files)
     return Made(tuple(path.name for path in files))
+
+
+def _phase_of(wanted: str, names: Sequence[str]) -> str:
+    """Return the phase to invert: where a network has no triplets, phase closure leaves that of the step before."""
+    if wanted in names:
+        return wanted
+    found = next(name for name in ("unwrapPhase_bridging", "unwrapPhase") if name in names and name in wanted)
+    logger.warning("the stack has no %s: %s is inverted; see what correct_unwrap_error says", wanted, found)
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------- reference_date
