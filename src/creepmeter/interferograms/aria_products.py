@@ -18,6 +18,7 @@ from creepmeter.errors import InputError
 from creepmeter.interferograms.catalogue import Report
 from creepmeter.interferograms.names import DatePair, dates_in
 from creepmeter.io.gunw import GunwHeader, read_gunw
+from creepmeter.io.rasterfile import MAX_PIXELS
 from creepmeter.model.grid import Grid
 from creepmeter.model.pair import Pair
 
@@ -134,7 +135,7 @@ def _nearest(position: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.int
 
 def lattice_of(products: Sequence[Product]) -> Lattice:
     """Return the lattice of the pixel size that most products have."""
-    counted = Counter(round(1 / abs(one.header.grid.affine.a)) for one in products)
+    counted = Counter(max(round(1 / abs(one.header.grid.affine.a)), 1) for one in products)
     return Lattice(counted.most_common(1)[0][0])
 
 
@@ -350,7 +351,11 @@ def common_area(found: Sequence[Frames], wanted: Box | None, extent: str, report
         message = f"none of {len(found)} pairs lies in the area: correct the subset"
         raise InputError(message)
     if extent == "union":
-        return touching, area.cut(around(box for one in touching for box in one.boxes))
+        area = area.cut(around(box for one in touching for box in one.boxes))
+        if area.area > MAX_PIXELS:
+            message = f"the products cover {area.shape[0]} x {area.shape[1]} px: give an area (subset_lalo)"
+            raise InputError(message)
+        return touching, area
     kept = touching if extent == "common" else _with_all_frames(touching, area, report)
     for one in kept:
         area = area.cut(one.covered(area))

@@ -24,7 +24,9 @@ from creepmeter.model.schema import CONVENTIONS, MAP_DIMS
 VERSION = "CREEPMETER_VERSION"
 PROVENANCE = "CREEPMETER_PROVENANCE"
 GEOMETRY = "geometry"
-COORDINATES = ("x", "y", "time", "ref_time", "sec_time", "pair", "ends", SPATIAL_REF, GEOMETRY)
+_LATE = "yx_mapping"  # a name that comes after those of all maps
+_MAPPINGS = (SPATIAL_REF, GEOMETRY, _LATE)
+COORDINATES = ("x", "y", "time", "ref_time", "sec_time", "pair", "ends", *_MAPPINGS)
 _NONE: Mapping[str, str] = MappingProxyType({})
 MODIFIED = "MODIFICATION_TIME"
 MAP_RANK = len(MAP_DIMS)
@@ -128,9 +130,7 @@ def _put_coordinates(file: h5py.File, plan: Plan) -> dict[str, int]:
     """Write coordinates as dimension scales; return their lengths."""
     rows, columns = plan.shape
     grid = grid_from(plan.attributes, (rows, columns), "the attributes")
-    # MintPy takes every dataset of a geometry file for a map, unless one has the name of the file type
-    kind = plan.attributes.get("FILE_TYPE")
-    mapping = GEOMETRY if kind == GEOMETRY else SPATIAL_REF
+    mapping = _mapping_of(plan)
     if grid is None:
         _scale(file, mapping, np.zeros(1, np.int64), {"long_name": "radar coordinates"})
         for name, size in zip(MAP_DIMS, (rows, columns), strict=True):
@@ -142,6 +142,17 @@ def _put_coordinates(file: h5py.File, plan: Plan) -> dict[str, int]:
             _scale(file, name, coords[name].values, {str(k): v for k, v in coords[name].attrs.items()})
         _scale(file, mapping, np.zeros(1, np.int64), {str(k): v for k, v in coords[SPATIAL_REF].attrs.items()})
     return {"y": rows, "x": columns, **_put_times(file, plan)}
+
+
+def _mapping_of(plan: Plan) -> str:
+    """Return a name for the reference system that leads MintPy to the maps.
+
+    It takes every dataset of a geometry file for a map, unless one has the name of the file type; of other files some
+    of its programs read the first dataset by name.
+    """
+    if plan.attributes.get("FILE_TYPE") == GEOMETRY:
+        return GEOMETRY
+    return SPATIAL_REF if min([*plan.datasets, *plan.tables]) < SPATIAL_REF else _LATE
 
 
 def _put_times(file: h5py.File, plan: Plan) -> dict[str, int]:
@@ -222,7 +233,7 @@ def describe(file: h5py.File, name: str) -> None:
             if scale in file and file[scale].shape == (item.shape[axis],):
                 item.dims[axis].attach_scale(file[scale])
                 break
-    for mapping in (SPATIAL_REF, GEOMETRY):
+    for mapping in _MAPPINGS:
         if mapping in file:
             item.attrs["grid_mapping"] = mapping
     if leading and "ref_time" in file:

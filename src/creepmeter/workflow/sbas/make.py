@@ -251,6 +251,7 @@ def invert(run: SbasSetting) -> Made:
 
     stack, options, geometry = run.stack(), run.template.invert, run.geometry()
     offsets = [name for name in ("rangeOffset", "azimuthOffset") if name in stack.names]
+    names: Sequence[str | None]
     names = [_phase_of(options.obs_dataset, stack.names)] if "unwrapPhase" in stack.names else offsets
     files: list[Path] = []
     for name in names:
@@ -260,9 +261,9 @@ def invert(run: SbasSetting) -> Made:
     return Made(tuple(path.name for path in files))
 
 
-def _phase_of(wanted: str, names: Sequence[str]) -> str:
+def _phase_of(wanted: str | None, names: Sequence[str]) -> str | None:
     """Return the phase to invert: where a network has no triplets, phase closure leaves that of the step before."""
-    if wanted in names:
+    if wanted is None or wanted in names:
         return wanted
     found = next(name for name in ("unwrapPhase_bridging", "unwrapPhase") if name in names and name in wanted)
     logger.warning("the stack has no %s: %s is inverted; see what correct_unwrap_error says", wanted, found)
