@@ -15,7 +15,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import creepmeter as cm
-from creepmeter.errors import InputError
+from creepmeter.errors import GridError, InputError
 from creepmeter.interferograms.aria_geometry import at_height
 from creepmeter.interferograms.aria_products import Box, Lattice
 from creepmeter.interferograms.aria_stitch import OnLattice
@@ -107,6 +107,12 @@ def test_what_is_loaded_is_what_was_cut_into_frames(stack: RadarStack, tmp_path:
         assert len({int(ours) for ours, _ in pairs}) == len(pairs)  # no number stands for two regions
         mainland = pairs[pairs[:, 1] == np.bincount(stack.component[k].ravel()).argmax()]
         assert len(mainland) == 1  # and a region in several frames has one
+
+
+def test_products_are_geocoded(tmp_path: Path) -> None:
+    radar = simulate_radar(seed=3, geocoded=False, **QUIET)
+    with pytest.raises(GridError, match="holds geocoded products"):
+        written(radar, tmp_path)
 
 
 def test_windows_and_strips_give_the_same(stack: RadarStack, tmp_path: Path) -> None:

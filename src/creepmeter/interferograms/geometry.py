@@ -15,9 +15,9 @@ from creepmeter.interferograms.attributes import EARTH_RADIUS_M, text_of
 from creepmeter.interferograms.catalogue import Catalogue
 from creepmeter.interferograms.layers import Derived
 from creepmeter.interferograms.line_of_sight import Ramp
-from creepmeter.interferograms.load_options import LoadOptions
+from creepmeter.interferograms.load_options import KEY, LoadOptions
 from creepmeter.interferograms.looks import Looks, attributes_after
-from creepmeter.interferograms.sources import KEY, digest_layers, key_in, loaded_from, settings_of
+from creepmeter.interferograms.sources import digest_layers, key_in, loaded_from, settings_of
 from creepmeter.io.layers import Layer
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, write_product
 from creepmeter.io.provenance import digest_text, provenance

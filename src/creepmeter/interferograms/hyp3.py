@@ -31,7 +31,7 @@ from creepmeter.interferograms.header_text import number_in, read_header_text
 from creepmeter.interferograms.layers import Derived
 from creepmeter.interferograms.line_of_sight import Turned
 from creepmeter.interferograms.load_options import LoadOptions
-from creepmeter.interferograms.names import DatePair, dates_in
+from creepmeter.interferograms.names import DatePair, dates_in, unreadable_dates
 from creepmeter.interferograms.rasters import NAN, band_of, grid_of_band, raster_for
 from creepmeter.io.layers import Layer, RasterLayer
 from creepmeter.model.grid import Grid
@@ -189,7 +189,7 @@ def _product(
     product = product_of(path)
     dates = dates_in(product, options.dates_pattern)
     if dates is None:
-        message = "its name holds no two dates: keep the names that HyP3 gives"
+        message = f"its name holds no two dates{unreadable_dates(path)}: keep the names that HyP3 gives"
         raise InputError(message)
     about = _metadata_of(path, options, base)
     about.facts()  # a product whose metadata are not whole is left out

@@ -24,7 +24,7 @@ from creepmeter.interferograms.catalogue import (
 from creepmeter.interferograms.isce2_meta import baselines, facts_of
 from creepmeter.interferograms.layers import Scaled
 from creepmeter.interferograms.load_options import LoadOptions
-from creepmeter.interferograms.names import DatePair, dates_in, dates_of
+from creepmeter.interferograms.names import DatePair, dates_in, dates_of, unreadable_dates
 from creepmeter.interferograms.rsc import read_rsc, rsc_shape
 from creepmeter.io.isce_xml import FlatImage, read_isce_image, vrt_layout
 from creepmeter.io.layers import FlatLayer, Layer
@@ -124,7 +124,8 @@ def _interferogram(
     dates = _dates(path, options)
     if dates is None:
         message = (
-            "neither its name, nor its folder, nor a .rsc beside it tells two dates: rename it or give dates_pattern"
+            f"neither its name, nor its folder, nor a .rsc beside it tells two dates{unreadable_dates(path)}: rename it "
+            "or give dates_pattern"
         )
         raise InputError(message)
     phase = image_layer(path, -1)

@@ -17,9 +17,9 @@ from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import ImageError, InputError, StoreError
 from creepmeter.interferograms.catalogue import OFFSET_LAYERS, PHASE_LAYERS, Catalogue, Interferogram
 from creepmeter.interferograms.geometry import corners_of, write_geometry
-from creepmeter.interferograms.load_options import LoadOptions
+from creepmeter.interferograms.load_options import KEY, LoadOptions
 from creepmeter.interferograms.looks import Looks, attributes_after, plan_looks
-from creepmeter.interferograms.sources import KEY, digest_layers, key_in, loaded_from, settings_of
+from creepmeter.interferograms.sources import digest_layers, key_in, loaded_from, settings_of
 from creepmeter.io.layers import Layer
 from creepmeter.io.mintpy.product import read_tables
 from creepmeter.io.mintpy.stack import StackFile
@@ -38,6 +38,7 @@ TYPES: Mapping[str, np.dtype[Any]] = {
 }
 _COPIES = 4  # arrays of one layer's size that are held at once while a pair is read
 _SHOWN = 5
+_MOST_COHERENT = 1.001  # above 1 by rounding
 
 
 @dataclass(frozen=True)
@@ -333,7 +334,21 @@ def _settled(values: Values, name: str, layer: Layer) -> Values:
     if name in ("unwrapPhase", "wrapPhase"):
         missing = ~np.isfinite(values)
         return np.where(missing, np.float32(0), values) if missing.any() else values
-    return values
+    return _coherence(values, layer) if name == "coherence" else values
+
+
+def _coherence(values: Values, layer: Layer) -> Values:
+    """Return coherence from 0 to 1: NaN is 0 = no data; what lies outside is clipped, and counted in a warning."""
+    if not values.size or (values.min() >= 0 and values.max() <= 1):  # neither holds where there is NaN
+        return values
+    settled = np.clip(np.where(np.isfinite(values), values, np.float32(0)), 0, 1)
+    wild = np.isinf(values) | (values < 0) | (values > _MOST_COHERENT)
+    if wild.any():
+        _LOG.warning(
+            "%s: %d values of coherence lie outside 0 to 1 (%g to %g): they are clipped, infinite ones are no data",
+            layer.name, int(wild.sum()), np.nanmin(values), np.nanmax(values),
+        )  # fmt: skip
+    return settled
 
 
 def _components(values: Values, layer: Layer) -> Values:

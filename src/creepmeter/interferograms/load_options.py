@@ -24,6 +24,8 @@ Processor = Literal[
 ]
 _RANGES = 2
 
+KEY = "CREEPMETER_LOAD"  # attribute of a file that this program loaded: what it was loaded from
+
 
 class LoadOptions(Options):
     """Where the interferograms lie, and which part of them is loaded how."""

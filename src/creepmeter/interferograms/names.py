@@ -132,6 +132,24 @@ def dates_of(path: Path, pattern: str | None = None) -> DatePair | None:
     return None
 
 
+def unreadable_dates(path: Path) -> str:
+    """Return in words which digits in the name of a file or its folder look like a date and are none, or empty.
+
+    Examples
+    --------
+    >>> unreadable_dates(Path("20240230_20240311/filt.unw"))
+    " ('20240230' is no date of the calendar)"
+    """
+    for part in (path.name, path.parent.name):
+        digits = re.findall(r"(?<!\d)(\d{8})(?!\d)", part)
+        wrong = [text for text in digits if not epochs_in_name(text)]
+        if wrong:
+            return f" ({wrong[0]!r} is no date of the calendar)"
+        if len(digits) >= _TWO and digits[0] == digits[1]:
+            return f" (both are {digits[0]})"
+    return ""
+
+
 def date_in(text: str) -> Epoch | None:
     """Return the first single date in a name: YYYYMMDD, 03Jan2018, or YYMMDD."""
     found = epochs_in_name(text)

@@ -20,7 +20,7 @@ from creepmeter.interferograms.catalogue import (
 )
 from creepmeter.interferograms.layers import Constant
 from creepmeter.interferograms.load_options import LoadOptions
-from creepmeter.interferograms.names import DatePair, by_pair, dates_in, day
+from creepmeter.interferograms.names import DatePair, by_pair, dates_in, day, unreadable_dates
 from creepmeter.interferograms.names import dates_of as dates_in_names
 from creepmeter.interferograms.rasters import NAN, band_of, grid_of_band, raster_for
 from creepmeter.io.layers import Layer, RasterLayer
@@ -98,7 +98,8 @@ def _interferogram(
     raster = RasterLayer(path)
     dates = dates_in_names(path, options.dates_pattern) or _dates_in_tags(raster.tags)
     if dates is None:
-        message = "neither its name nor its tags tell two dates: rename it or give dates_pattern"
+        wrong = unreadable_dates(path)
+        message = f"neither its name nor its tags tell two dates{wrong}: rename it or give dates_pattern"
         raise InputError(message)
     unit = raster.tags.get(_UNIT, _RADIANS[0]).upper()
     if unit not in _RADIANS:

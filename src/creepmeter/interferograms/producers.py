@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
 from creepmeter.errors import ConfigError
-from creepmeter.interferograms.catalogue import Catalogue
+from creepmeter.interferograms.catalogue import Catalogue, matching
 from creepmeter.interferograms.customary import with_customary_paths
 from creepmeter.interferograms.load_options import LoadOptions
 
@@ -50,5 +51,18 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     if name is None:
         message = f"processor {options.processor!r} is not known: choose from {', '.join(PRODUCERS)}"
         raise ConfigError(message)
-    found: Catalogue = import_module(name).find(with_customary_paths(options, base), base)
-    return found
+    completed = with_customary_paths(options, base)
+    found: Catalogue = import_module(name).find(completed, base)
+    return replace(found, notes=(*found.notes, *_nothing_matched(completed, base, found.notes)))
+
+
+def _nothing_matched(options: LoadOptions, base: Path, known: Sequence[str]) -> list[str]:
+    """Return notes of patterns without any file that the reader did not tell of."""
+    return [
+        f"{name}: no file matches {pattern}, it is loaded without"
+        for name, pattern in options
+        if name.endswith("_file")
+        and pattern
+        and not any(note.startswith(f"{name}:") for note in known)
+        and not matching(pattern, base)
+    ]

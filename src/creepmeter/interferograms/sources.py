@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from creepmeter.errors import CreepmeterError
-from creepmeter.interferograms.load_options import LoadOptions
+from creepmeter.interferograms.load_options import KEY, LoadOptions
 from creepmeter.io.layers import Layer
 from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.io.provenance import digest_text
-
-KEY = "CREEPMETER_LOAD"
 
 
 def files_of(layer: Layer) -> Iterator[Path]:

@@ -9,8 +9,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from creepmeter.errors import DisconnectedNetworkError, NetworkError
 from creepmeter.model.epoch import Epoch, Epochs
@@ -86,6 +84,9 @@ class Network:
 
     def islands(self) -> list[Indices]:
         """Return epochs (indices) of each connected part, in order of their first epoch."""
+        from scipy.sparse import coo_array  # noqa: PLC0415 - slow to load, and many commands need no graph
+        from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
         size = len(self.epochs)
         ones = np.ones(len(self.pairs))
         graph = coo_array((ones, (self.ref_index, self.sec_index)), shape=(size, size))

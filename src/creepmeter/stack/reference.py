@@ -82,7 +82,7 @@ def choose_reference(
     level = np.where(allowed & np.isfinite(coherence), coherence, -np.inf).astype(np.float64)
     good = level >= options.min_coherence
     if not good.any():
-        raise InputError(_none_good(level, options.min_coherence))
+        raise InputError(_none_good(level, allowed, options.min_coherence))
     on_main = good & largest_part(allowed)
     good = on_main if on_main.any() else good
     for pixel in _in_order(level, good, options)[:_MOST_TRIED]:
@@ -194,8 +194,13 @@ def _proposal(propose: Callable[[], Pixel | None]) -> str:
     return "" if found is None else f", such as row {found[0]}, column {found[1]}"
 
 
-def _none_good(level: npt.NDArray[np.float64], least: float) -> str:
+def _none_good(level: npt.NDArray[np.float64], allowed: Mask, least: float) -> str:
     row, column = np.unravel_index(int(level.argmax()), level.shape)
+    if not np.isfinite(level[row, column]) and allowed.any():
+        return (
+            "no pixel can be chosen as the reference: there is no average coherence to choose by (the stack has no "
+            "coherence, or none inside the mask); give reference.yx or reference.lalo"
+        )
     if not np.isfinite(level[row, column]):
         return (
             "no pixel can be the reference: the mask is empty; check maskConnComp.h5, or set reference.maskFile to no"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -121,15 +120,19 @@ class _Programme:
 
     def factor(self, at: _Point) -> tuple[Floats, bool] | None:
         """Return a Cholesky factor; None where rounding has used up what makes the matrix definite."""
+        from scipy.linalg import cho_factor  # noqa: PLC0415 - slow to load, and only closure needs it
+
         d = at.dual / at.slack
         try:
             found: tuple[Floats, bool] = cho_factor(self.square + np.diag(4.0 * d[0] * d[1] / d.sum(axis=0)))
-        except LinAlgError:
+        except np.linalg.LinAlgError:
             return None
         return found
 
     def direction(self, at: _Point, rest: _Residuals, factor: tuple[Floats, bool], target: Floats) -> _Point:
         """Return the step that makes slack times dual smaller by `target`, and removes the residuals."""
+        from scipy.linalg import cho_solve  # noqa: PLC0415
+
         d = at.dual / at.slack
         pull = d * rest.bound - target / at.slack
         both = pull.sum(axis=0) - rest.t

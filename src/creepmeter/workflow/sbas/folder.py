@@ -12,7 +12,7 @@ import numpy as np
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import StoreError
-from creepmeter.interferograms.sources import KEY
+from creepmeter.interferograms.load_options import KEY
 from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.product import read_attributes, read_tables
@@ -162,8 +162,17 @@ class SbasSetting:
 
 
 def is_ours(path: Path) -> bool:
-    """Tell whether this program wrote an HDF5 file."""
-    return "CREEPMETER_VERSION" in read_attributes(path)
+    """Tell whether this program wrote an HDF5 file, or it is damaged and nobody's."""
+    return is_damaged(path) or "CREEPMETER_VERSION" in read_attributes(path)
+
+
+def is_damaged(path: Path) -> bool:
+    """Tell whether an HDF5 file cannot be read: a product is then made again."""
+    try:
+        read_attributes(path)
+    except StoreError:
+        return True
+    return False
 
 
 def identity(path: Path) -> str:
@@ -173,7 +182,7 @@ def identity(path: Path) -> str:
     """
     if not path.exists():
         return ""
-    if path.suffix != ".h5":
+    if path.suffix != ".h5" or is_damaged(path):
         return digest_file(path)
     digest = hashlib.sha256()
     with hdf.reading(path) as file:

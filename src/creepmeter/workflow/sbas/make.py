@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from creepmeter.errors import ConfigError, StoreError
-from creepmeter.interferograms.catalogue import matching
 from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.io.provenance import digest_arrays, digest_text
 from creepmeter.model.epoch import as_epoch
@@ -107,6 +106,8 @@ def load_base(run: SbasSetting) -> Path:
     """Return the folder that patterns of files start from: the work folder, else that of the custom template."""
     pattern = run.template.load.unw_file or run.template.load.rg_off_file or run.template.load.az_off_file
     homes = [run.folder, *(path.parent for path in run.template.paths[1:])]
+    from creepmeter.interferograms.catalogue import matching
+
     return next((home for home in homes if matching(pattern, home)), run.folder)
 
 

@@ -16,8 +16,9 @@ from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.model.pair import Pair
 from creepmeter.pairs.modify import PairQuality, Selection, modify, warn_of_gaps
 from creepmeter.pairs.network_options import NetworkOptions, is_date
-from creepmeter.workflow.sbas.folder import PAIR_TABLE
+from creepmeter.workflow.sbas.folder import PAIR_TABLE, WATER
 from creepmeter.workflow.sbas.maps import existing, read_text
+from creepmeter.workflow.sbas.masks import find_geometry, make_water_mask
 from creepmeter.workflow.sbas.pair_table import coherence_area, pair_means, write_pair_table
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def modify_network(
     memory_gb: float = 4.0,
     progress: Progress | None = None,
 ) -> ModifiedNetwork:
-    """Choose the pairs that are used, and mark them in the stack.
+    """Choose the pairs that are used, and mark them in the stack; ``waterMask.h5`` is made where it is missing.
 
     Parameters
     ----------
@@ -84,6 +85,9 @@ def modify_network(
         A file that the options name is missing, or a rule needs coherence that the stack does not have.
     """
     options = _with_dates_read(options, folder)
+    geometry = find_geometry(stack, folder)
+    if geometry is not None and not (folder / WATER).exists():
+        make_water_mask(geometry, folder / WATER)  # all later steps of MintPy look for it
     reference = None if options.reference_file is None else _reference_pairs(folder, options.reference_file)
     quality = PairQuality()
     if options.needs_coherence and "coherence" in stack.names:

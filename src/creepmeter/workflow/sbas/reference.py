@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 Mask = npt.NDArray[np.bool_]
 PHASE = "unwrapPhase"
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,12 @@ def find_reference(stack: StackFile, folder: Path, geometry: Path | None, option
         how = "the most coherent pixel" if options.method == "max_coherence" else f"drawn with seed {options.seed}"
     else:
         relaxed = options.model_copy(update={"min_coherence": 0.0})
-        check_reference(given, allowed, usable, lambda: choose_reference(level, allowed, relaxed, usable))
+        known = np.where(np.isfinite(level), level, 0.0)  # a proposal needs no coherence
+        try:
+            check_reference(given, allowed, usable, lambda: choose_reference(known, allowed, relaxed, usable))
+        except InputError as problem:
+            message = f"{stack.path}: {problem}{_without_phase(stack, given)}"
+            raise InputError(message) from problem
         row, column = given
     return ReferencePoint(row, column, float(level[row, column]), how)
 
@@ -188,6 +194,20 @@ def _has_phase(stack: StackFile, pixel: Pixel, level: npt.NDArray[np.float64]) -
     zero = values == 0
     referred = bool(zero.all()) and bool(level[pixel] != 0)
     return bool(np.isfinite(values).all()) and (referred or not zero.any())
+
+
+def _without_phase(stack: StackFile, pixel: Pixel) -> str:
+    """Return in words which of the used pairs have no phase at a pixel, where it is they that hinder it."""
+    rows, columns = stack.shape[1:]
+    if not (0 <= pixel[0] < rows and 0 <= pixel[1] < columns) or PHASE not in stack.names:
+        return ""
+    used = used_pairs(stack)
+    values = stack.pixel(PHASE, *pixel)[used]
+    missing = used[(values == 0) | ~np.isfinite(values)]
+    if len(missing) == 0:
+        return ""
+    listed = ", ".join(str(stack.pairs[k]) for k in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
+    return f"; {PHASE} is missing there in {len(missing)} of {len(used)} pairs ({listed}), which can be left out"
 
 
 def _nearest(allowed: Mask, pixel: Pixel) -> Pixel | None:
