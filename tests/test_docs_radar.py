@@ -122,7 +122,7 @@ def test_flags_beside_a_command_are_flags_of_it(root: Path) -> None:
         if len(cells) < 3 or not names or not cells[0].endswith(".py`"):
             continue
         known = {flag for words in names for flag in flags_of(find_command(words)[0])}
-        shown = re.sub(r"`-[^→;]*?→", "", cells[2])  # what stands before an arrow is MintPy's
+        shown = re.sub(r"(?:`-\w`, )?`--?[\w-]+` →", "", cells[2])  # what stands before an arrow is MintPy's
         asked = {code for code in CODE.findall(shown) if FLAG.fullmatch(code)}
         seen += len(asked)
         assert asked <= known, cells[0]
@@ -139,7 +139,7 @@ def test_scripts_said_to_be_missing_are_missing(root: Path) -> None:
     for cells in rows_of(text):
         if cells[1] == "not yet":
             for script in CODE.findall(cells[0]):
-                assert plain_name(script) not in main.table, f"{script} is there now: say where"  # type: ignore[attr-defined]
+                assert plain_name(script) not in main.table, f"{script} is there now: say where"
 
 
 def test_scripts_of_the_same_name_are_said_to_be_there(root: Path) -> None:
@@ -150,7 +150,7 @@ def test_scripts_of_the_same_name_are_said_to_be_there(root: Path) -> None:
     }
     for script in SCRIPTS:
         name = plain_name(f"{script}.py")
-        if name in main.table:  # type: ignore[attr-defined]
+        if name in main.table:
             assert f"creepmeter {name}" in rows[f"{script}.py"], script
 
 

@@ -180,15 +180,15 @@ def test_single_layers_dates_and_figures(project: Project, mintpy: MintPy, tmp_p
             ("view", ["velocity.h5", "velocity", "-v", "-3", "3", "-u", "cm", "--wrap", *show, "velocity.png"]),
             ("tsview", [series, "--yx", str(row), str(column), "--nodisplay", "--save"]),
             ("plot_network", [stack, "--nodisplay", "--save"]),
-            ("plot_coherence_matrix", [stack, "--yx", str(row), str(column), "--nodisplay", "-o", "matrix.png"]),
+            ("plot_coherence_matrix", [stack, "--yx", str(row), str(column), "--nodisplay", "--save"]),
         ],
     )
     assert said[f"info {series} --date"].split() == dates
     assert said[f"info {stack} --date --show kept"].split() == pairs
     slices = said[f"info {stack} --slice"].split()
     assert {f"{name}-{pairs[0]}" for name in ("unwrapPhase", "coherence", "connectComponent")} <= set(slices)
-    for name in ("date", "masked", "phase", "bridged", "velocity", "matrix"):
-        assert list(work.glob(f"{name}*.png")), name
+    for name in ("date", "masked", "phase", "bridged", "velocity", "coherenceMatrix", "network"):
+        assert list(work.glob(f"{name}*.p*")), name
 
 
 # ------------------------------------------------------------------------------------------------------ MintPy goes on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -151,6 +152,7 @@ class Program(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Call the command."""
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy loads: the kernels have threads of their own
         with listening(ctx.ensure_object(Session)):
             try:
                 return super().invoke(ctx)

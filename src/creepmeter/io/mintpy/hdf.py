@@ -38,7 +38,7 @@ def reading(path: Path) -> Iterator[h5py.File]:
                 _require_plain(path, file)
                 yield file
             except (OSError, RuntimeError, KeyError) as problem:
-                message = f"{path} is damaged or cut ({problem}): get the file again"
+                message = f"{path} is damaged or cut ({problem}): get the file again, or delete it and make it anew"
                 raise StoreError(message) from problem
 
 
@@ -52,7 +52,7 @@ def _open(path: Path) -> h5py.File:
         message = f"cannot read {path}: {problem.strerror or problem}; check its permission"
         raise StoreError(message) from problem
     except (OSError, RuntimeError, KeyError) as problem:
-        message = f"{path} is damaged or cut ({problem}): get the file again"
+        message = f"{path} is damaged or cut ({problem}): get the file again, or delete it and make it anew"
         raise StoreError(message) from problem
 
 

@@ -167,11 +167,12 @@ def is_ours(path: Path) -> bool:
 
 
 def is_damaged(path: Path) -> bool:
-    """Tell whether an HDF5 file cannot be read: a product is then made again."""
+    """Tell whether an HDF5 file is cut or no HDF5: a product is then made again. One that is held back is not."""
     try:
         read_attributes(path)
-    except StoreError:
-        return True
+    except StoreError as problem:
+        cause = problem.__cause__
+        return cause is not None and not isinstance(cause, (BlockingIOError, PermissionError))
     return False
 
 
@@ -182,8 +183,10 @@ def identity(path: Path) -> str:
     """
     if not path.exists():
         return ""
-    if path.suffix != ".h5" or is_damaged(path):
+    if path.suffix != ".h5":
         return digest_file(path)
+    if is_damaged(path):
+        return f"damaged, {path.stat().st_size} bytes"
     digest = hashlib.sha256()
     with hdf.reading(path) as file:
         attributes = hdf.text_attributes(file)

@@ -13,6 +13,7 @@ from creepmeter.blocks import Block, Progress, plan_blocks, run_blocks
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map, write_product
 from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.workflow.sbas.folder import is_damaged
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -99,7 +100,7 @@ def write_map(
     target: Path, name: str, values: Array, attributes: Mapping[str, str], provenance: Mapping[str, object]
 ) -> Path:
     """Write a map; a file that holds the same already is left as it is, with its time and its digest."""
-    if target.exists() and _same(target, name, values, attributes):
+    if target.exists() and not is_damaged(target) and _same(target, name, values, attributes):
         return target
     return write_product(target, {name: values}, attributes, provenance=provenance)
 

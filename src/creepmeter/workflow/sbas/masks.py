@@ -11,6 +11,7 @@ from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.stack.mask import MaskOptions
+from creepmeter.workflow.sbas.folder import is_ours
 from creepmeter.workflow.sbas.maps import map_attributes, map_of, write_map
 
 SNR = "avgSpatialSNR.h5"
@@ -32,7 +33,7 @@ def make_water_mask(geometry: Path, target: Path) -> Path | None:
     if "waterMask" not in list_datasets(geometry):
         return None
     attributes = read_attributes(geometry)
-    if target.exists() and "CREEPMETER_VERSION" not in read_attributes(target):
+    if target.exists() and not is_ours(target):
         return target
     values = read_map(geometry, "waterMask") != 0
     changes = {"FILE_TYPE": "waterMask", "UNIT": "1", "NO_DATA_VALUE": "none", "FILE_PATH": geometry.name}
