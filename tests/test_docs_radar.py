@@ -102,7 +102,7 @@ def test_every_call_in_the_pages_can_be_made(root: Path) -> None:
     ("call", "fault"),
     [
         ("view FILE --nonsense", "no --nonsense in: creepmeter view FILE --nonsense"),
-        ("vew FILE", "no such command: creepmeter vew FILE"),
+        ("nosuch FILE", "no such command: creepmeter nosuch FILE"),
         ("save geotif FILE", "no such command: creepmeter save geotif FILE"),
     ],
 )

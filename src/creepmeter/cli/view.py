@@ -72,6 +72,9 @@ def command(file: Path, names: tuple[str, ...], target: Path | None, options: Vi
     from creepmeter.products.view import split_names, view
     from creepmeter.workflow.pictures import background_of, mask_of, open_to_draw
 
+    if given["background"] is not None and given["relief"] is not None:
+        message = "give one of --background and --dem"
+        raise click.UsageError(message)
     options = with_window(options, given)
     product = open_to_draw(file)
     variable, index = split_names(product, names)

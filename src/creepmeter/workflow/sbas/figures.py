@@ -139,7 +139,7 @@ def _maps(run: SbasSetting) -> Iterator[Drawing]:
             continue
 
         def draw(one: _Map = one, path: Path = path) -> Drawn:
-            mask = reliable(run) if one.masked else None
+            mask = reliable(run) if one.masked else _seen(run) if one.file == at.STACKED else None
             options = ViewOptions.model_validate({**one.options, "width_in": WIDTH_IN, "title": base_name(one)})
             dataset = _readable(open_raw(path), one)
             return view(dataset, one.variable, options=options, mask=mask, backdrop=_mark(run, dataset))
@@ -170,6 +170,12 @@ def _readable(dataset: xr.Dataset, one: _Map) -> xr.Dataset:
     found = dataset.map(lambda array: array.astype(np.float32) if array.dtype.kind in "biu" else array, keep_attrs=True)
     found[one.variable].attrs["long_name"] = one.label
     return found
+
+
+def _seen(run: SbasSetting) -> npt.NDArray[np.bool_] | None:
+    """Return where any pair has data: the mean velocity is not 0 where none has, but what the reference pixel says."""
+    path = run.work / at.COHERENCE
+    return None if not path.exists() else np.asarray(open_raw(path)["coherence"].values > 0)
 
 
 def reliable(run: SbasSetting) -> Bools | None:
