@@ -47,19 +47,19 @@ def _scan_runs(values: npt.NDArray[Any], keep: Bools) -> Labels:
             wider = np.empty((4, 2 * runs.shape[1] + columns), np.int32)
             wider[:, : k + 1] = runs[:, : k + 1]
             runs = wider
-        last = 0
-        for j in range(columns):
-            value = values[i, j] if keep[i, j] else 0
-            if value == last:
+        line, kept = values[i], keep[i]
+        j = 0
+        while j < columns:
+            value = line[j]
+            if value == 0 or not kept[j]:
+                j += 1
                 continue
-            if last != 0:
-                runs[2, k] = j
-            if value != 0:
-                k += 1
-                runs[0, k], runs[1, k], runs[3, k] = i, j, value
-            last = value
-        if last != 0:
-            runs[2, k] = columns
+            k += 1
+            runs[0, k], runs[1, k], runs[3, k] = i, j, value
+            j += 1
+            while j < columns and line[j] == value and kept[j]:
+                j += 1
+            runs[2, k] = j
     return runs[:, : k + 1]
 
 
