@@ -16,6 +16,8 @@ from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.dates import read_pairs, read_series_dates
 from creepmeter.io.mintpy.grid import grid_from
+from creepmeter.io.mintpy.sidecar import sidecar_of
+from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.model.grid import grid_coords, pixel_grid
 from creepmeter.model.schema import pair_coords
 
@@ -63,6 +65,11 @@ def open_raw(path: Path) -> xr.Dataset:
         maps = [(name, item) for name, item in items.items() if item.ndim in (_MAP, _STACK) and name != "date"]
         found = {name: _variable(path, name, item, attributes, dates) for name, item in maps if _is_map(item)}
         keep = hdf.values_of(path, items["dropIfgram"]) if "dropIfgram" in items else None
+    if sidecar_of(path).exists():  # edits of a stack that another program wrote lie beside it
+        edited = StackFile.open(path)
+        attributes, keep = dict(edited.attributes), edited.keep
+        for name in edited.names:
+            found[name] = _lazy(edited.stored(name), name, ("pair",), _known_unit(name) or attributes.get("UNIT", "1"))
     shape = next((tuple(variable.shape[-2:]) for variable in found.values()), (1, 1))
     grid = grid_from(attributes, (shape[0], shape[1]), path) or pixel_grid((shape[0], shape[1]))
     coords: dict[str, Any] = {**grid_coords(grid), **_along(path, dates, keep)}
@@ -86,13 +93,22 @@ def _along(path: Path, dates: npt.NDArray[Any] | None, keep: npt.NDArray[Any] | 
 def _variable(
     path: Path, name: str, item: h5py.Dataset, attributes: dict[str, str], dates: npt.NDArray[Any] | None
 ) -> xr.Variable:
+    along: tuple[str, ...]
     along = () if item.ndim == _MAP else ("layer" if dates is None else ("time" if dates.ndim == 1 else "pair"),)
     unit = (
         "1"
         if item.dtype.kind == "b"
-        else _UNITS.get(name) or hdf.text_attributes(item).get("UNIT") or attributes.get("UNIT", "1")
+        else _known_unit(name) or hdf.text_attributes(item).get("UNIT") or attributes.get("UNIT", "1")
     )
-    array = _Lazy(StoredArray.of(path, item), item.ndim, zero_is_empty=name.startswith(_ZERO_IS_EMPTY))
+    return _lazy(StoredArray.of(path, item), name, along, unit)
+
+
+def _known_unit(name: str) -> str:
+    return "radian" if name.startswith(("unwrapPhase", "wrapPhase")) else _UNITS.get(name, "")
+
+
+def _lazy(stored: StoredArray, name: str, along: tuple[str, ...], unit: str) -> xr.Variable:
+    array = _Lazy(stored, len(along) + _MAP, zero_is_empty=name.startswith(_ZERO_IS_EMPTY))
     return xr.Variable((*along, "y", "x"), indexing.LazilyIndexedArray(array), {"units": unit, "long_name": name})
 
 
