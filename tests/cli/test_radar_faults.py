@@ -468,7 +468,7 @@ def test_a_declared_fill_is_no_data(
         ("mintpy.reference.yx = -1, 2", "whole numbers from 0"),
         ("mintpy.unwrapError.method = magic", "bridging"),
         ("mintpy.multilook.ystep = 0", "from 1"),
-        ("mintpy.subset.yx = 9:3,1:5", "subset.yx = 9:3,1:5"),
+        ("mintpy.subset.yx = 9,3,1,5", "subset.yx"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line(isce: Isce, text: str, told: str) -> None:

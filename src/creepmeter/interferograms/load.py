@@ -338,7 +338,7 @@ def _settled(values: Values, name: str, layer: Layer) -> Values:
 
 
 def _coherence(values: Values, layer: Layer) -> Values:
-    """Return coherence from 0 to 1: NaN is 0 = no data; what lies outside is clipped, and counted in a warning.
+    """Return coherence from 0 to 1, NaN stays: what lies outside is clipped, and counted in a warning.
 
     Raises
     ------
@@ -347,7 +347,7 @@ def _coherence(values: Values, layer: Layer) -> Values:
     """
     if not values.size or (values.min() >= 0 and values.max() <= 1):  # neither holds where there is NaN
         return values
-    settled = np.clip(np.where(np.isfinite(values), values, np.float32(0)), 0, 1)
+    settled = np.clip(np.where(np.isinf(values), np.float32(0), values), 0, 1)
     wild = np.isinf(values) | (values < 0) | (values > _MOST_COHERENT)
     if (values > _MOST_COHERENT).sum() > np.count_nonzero(settled) / 2:
         message = f"{layer.name} holds coherence up to {np.nanmax(values):g}, not 0 to 1: bring it to that scale"

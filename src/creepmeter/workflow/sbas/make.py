@@ -80,7 +80,11 @@ def load_leaves(run: SbasSetting) -> State:
     """Return what was loaded."""
     if not run.work.is_loaded:
         return {"stack": ""}
-    return {"stack": run.pixels(), "geometry": identity(run.geometry())}
+    try:
+        geometry = identity(run.geometry())
+    except StoreError:  # a load was stopped between the two
+        geometry = ""
+    return {"stack": run.pixels(), "geometry": geometry}
 
 
 def load(run: SbasSetting) -> Made:
@@ -236,7 +240,7 @@ def unwrap(run: SbasSetting) -> Made:
 def invert_depends(run: SbasSetting) -> object:
     """Return options, pixels, pairs, reference, corrected phases, masks, geometry."""
     options = run.template.invert
-    masks = _masks(run, at.WATER, at.COHERENCE)
+    masks = _masks(run, *dict.fromkeys((at.WATER, at.COHERENCE, options.water_mask_file)))
     return [_plain(options), *_stack_state(run), _corrected(run), masks, identity(run.geometry())]
 
 
