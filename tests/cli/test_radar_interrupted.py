@@ -13,7 +13,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tests.cli.conftest import Call
 from tests.cli.radar_samples import GIVEN, Isce, content, require_same, small_stack
 
 from creepmeter.io.mintpy.product import read_map
@@ -119,7 +118,7 @@ def test_killed_again_and_again_at_random_moments(whole: Isce, isce: Isce) -> No
     require_same(whole.work, isce.work)
 
 
-# ------------------------------------------------------------------------------------------ twice (32), not writable (34)
+# ---------------------------------------------------------------------------------------- twice (32), not writable (34)
 
 
 def test_a_second_run_in_a_folder_is_refused_while_one_works(isce: Isce) -> None:
@@ -161,7 +160,7 @@ def test_a_read_only_folder_is_told_before_any_work(isce: Isce) -> None:
     assert list(isce.work.iterdir()) == []
 
 
-# ------------------------------------------------------------------------------------- memory (35), threads and blocks (37)
+# --------------------------------------------------------------------------------- memory (35), threads and blocks (37)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -173,7 +172,7 @@ def test_threads_and_memory_change_no_bit(whole: Isce, isce: Isce, threads: int,
     require_same(whole.work, isce.work)
 
 
-# ------------------------------------------------------------------------------------------------------------ stale (39)
+# ----------------------------------------------------------------------------------------------------------- stale (39)
 
 
 def made_by(output: str) -> list[str]:
@@ -200,7 +199,7 @@ def test_one_changed_pixel_of_one_pair_is_never_overlooked(whole: Isce, isce: Is
     assert one[17, 4] != other[17, 4]
 
 
-def test_a_stack_that_another_program_changed_is_inverted_again(whole: Isce, isce: Isce) -> None:
+def test_a_stack_that_another_program_changed_is_never_inverted_with_old_edits(whole: Isce, isce: Isce) -> None:
     shutil.copytree(whole.work, isce.work)
     path = isce.work / "inputs" / "ifgramStack.h5"
     with h5py.File(path, "r+") as file:
@@ -211,10 +210,19 @@ def test_a_stack_that_another_program_changed_is_inverted_again(whole: Isce, isc
     with h5py.File(path, "r+") as file:
         file["unwrapPhase"][2, 17, 4] += np.float32(1)
     before = path.read_bytes()
+    refused = isce.run(BRIDGING)
+    assert refused.exit_code == 1
+    edits = path.with_name("ifgramStack.creepmeter.h5")
+    assert f"{edits} holds edits of another ifgramStack.h5" in refused.stderr
+    assert f"delete {edits.name} and run again" in refused.stderr
+    edits.unlink()
     result = isce.run(BRIDGING)
     assert {"correct_unwrap_error", "invert_network", "velocity"} <= set(made_by(result.stdout)), result.output
     assert path.read_bytes() == before
-    assert read_map(isce.work / "velocity.h5", "velocity")[17, 4] != read_map(whole.work / "velocity.h5", "velocity")[17, 4]
+    assert (
+        read_map(isce.work / "velocity.h5", "velocity")[17, 4]
+        != read_map(whole.work / "velocity.h5", "velocity")[17, 4]
+    )
 
 
 def test_a_mask_drawn_by_hand_is_taken_in(whole: Isce, isce: Isce) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Sequence
@@ -99,8 +100,6 @@ class MintPy:
 
     def many(self, work: Path, calls: Sequence[tuple[str, list[str]]]) -> dict[str, str]:
         """Run several in a folder; return what each prints, by its name and arguments."""
-        import json
-
         text = self._run([], work, code=DRIVER, given=json.dumps(calls))
         parts = text.split(":: ")[1:]
         assert len(parts) == len(calls), text[-2000:]

@@ -15,8 +15,9 @@ from numpy.testing import assert_allclose
 from creepmeter.errors import ConfigError, SchemaError, StoreError
 from creepmeter.io import store
 from creepmeter.io.raster import write_geotiff
-from creepmeter.model.grid import Grid
+from creepmeter.model.grid import Grid, grid_coords
 from creepmeter.model.schema import make_image_cube
+from creepmeter.products.frame import Frame
 from creepmeter.products.options import ViewOptions
 from creepmeter.products.view import dimension_labels, view
 
@@ -115,3 +116,27 @@ def test_what_is_not_there_is_named(grid: Grid, make_motion: Maker, make_series:
         view(make_series(grid), options=ViewOptions(index=("20300101",)))
     with pytest.raises(SchemaError, match="no variable has the dimensions y and x"):
         view(xr.Dataset({"depth": ("z", [1.0])}))
+
+
+def squares_of(axes: Axes) -> list[npt.NDArray[np.float64]]:
+    return [np.asarray(line.get_xydata(), np.float64) for line in axes.lines if len(line.get_xydata()) == 5]
+
+
+def test_the_reference_pixel_of_mintpys_files_is_marked(grid: Grid) -> None:
+    rows, columns = grid.shape
+    coords = grid_coords(grid)
+    values = np.arange(rows * columns, dtype=np.float32).reshape(rows, columns)
+    attributes = {"FILE_TYPE": "velocity", "REF_Y": "3", "REF_X": "5"}
+    product = xr.Dataset({"velocity": (("y", "x"), values, {"units": "m/year"})}, coords, attributes)
+    frame = Frame.of(grid)
+    x, y = frame.centres((rows, columns))
+    whole = view(product)
+    assert_allclose(squares_of(maps_of(whole)[0])[0][:4].mean(axis=0), (x[5], y[3]), rtol=1e-9)
+    part = view(product, options=ViewOptions(sub_y=(2, rows), sub_x=(4, columns)))
+    assert_allclose(squares_of(maps_of(part)[0])[0][:4].mean(axis=0), (x[5], y[3]), rtol=1e-9)
+    moved = view(product, options=ViewOptions(ref_yx=(1, 2)))
+    assert_allclose(squares_of(maps_of(moved)[0])[0][:4].mean(axis=0), (x[2], y[1]), rtol=1e-9)
+    assert squares_of(maps_of(view(product, options=ViewOptions(mark_reference=False)))[0]) == []
+    for wrong in ({"REF_Y": "3"}, {"REF_Y": "3", "REF_X": str(columns)}, {"REF_Y": "three", "REF_X": "5"}):
+        product.attrs = {"FILE_TYPE": "velocity", **wrong}
+        assert squares_of(maps_of(view(product))[0]) == []

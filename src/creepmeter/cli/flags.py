@@ -24,7 +24,7 @@ PRODUCT = click.Path(exists=True, path_type=Path)  # a store is a folder, other 
 
 
 def options_from(
-    model: type[Options], *, rename: Mapping[str, str] | None = None, leave_out: Collection[str] = ()
+    model: type[Options], *, rename: Mapping[str, str | Sequence[str]] | None = None, leave_out: Collection[str] = ()
 ) -> Callable[[F], F]:
     """Add the fields of an option model as flags; the command gets the checked model as ``options``.
 
@@ -32,13 +32,13 @@ def options_from(
     ----------
     model : type of Options
         Type, default, bounds and description of each flag come from its field.
-    rename : mapping of str to str
-        Another flag for a field, taken beside that of its own name: ``{"chip_px": "--chip"}``.
+    rename : mapping of str to str or sequence of str
+        Other flags for a field, taken beside that of its own name: ``{"chip_px": "--chip"}``. Messages name the first.
     leave_out : collection of str
         Fields that are no flag.
     """
     fields = {name: field for name, field in model.model_fields.items() if name not in leave_out}
-    flags = {name: _flags_of(name, (rename or {}).get(name)) for name in fields}
+    flags = {name: _flags_of(name, (rename or {}).get(name, ())) for name in fields}
     declared = {name: _declared(flags[name], field) for name, field in fields.items()}
 
     def decorate(function: F) -> F:
@@ -85,7 +85,7 @@ def changed(options: AnyOptions, **values: Any) -> AnyOptions:  # noqa: ANN401 -
 
 
 def _shown(name: str, flags: Mapping[str, Sequence[str]]) -> str:
-    return flags.get(name, _flags_of(name, None))[0]
+    return flags.get(name, _flags_of(name, ()))[0]
 
 
 def _reason(error: Mapping[str, Any]) -> str:
@@ -95,9 +95,9 @@ def _reason(error: Mapping[str, Any]) -> str:
     )
 
 
-def _flags_of(name: str, other: str | None) -> tuple[str, ...]:
-    own = f"--{name.replace('_', '-')}"
-    return (other, own) if other is not None and other != own else (own,)
+def _flags_of(name: str, others: str | Sequence[str]) -> tuple[str, ...]:
+    first = (others,) if isinstance(others, str) else tuple(others)
+    return tuple(dict.fromkeys((*first, f"--{name.replace('_', '-')}")))
 
 
 def _settings(field: FieldInfo) -> dict[str, Any]:
@@ -179,8 +179,18 @@ def _store_name(_ctx: click.Context, _parameter: click.Parameter, value: Path) -
     return writable(value)
 
 
-def file_out(endings: Sequence[str], text: str) -> Callable[[F], F]:
-    """Add ``-o OUT`` for a file with one of some endings; the command gets it as ``target``, or None."""
+def file_out(endings: Sequence[str], text: str, *, also: Sequence[str] = ()) -> Callable[[F], F]:
+    """Add ``-o OUT`` for a file with one of some endings; the command gets it as ``target``, or None.
+
+    Parameters
+    ----------
+    endings : sequence of str
+        Such as ``.png``.
+    text : str
+        Help.
+    also : sequence of str
+        More names of the flag.
+    """
 
     def check(_ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
         if value is not None and value.suffix.lower() not in endings:
@@ -189,7 +199,8 @@ def file_out(endings: Sequence[str], text: str) -> Callable[[F], F]:
         return None if value is None else writable(value)
 
     kind = click.Path(dir_okay=False, path_type=Path)
-    return click.option("-o", "--output", "target", type=kind, callback=check, metavar=f"OUT{endings[0]}", help=text)
+    names = ("-o", "--output", *also, "target")
+    return click.option(*names, type=kind, callback=check, metavar=f"OUT{endings[0]}", help=text)
 
 
 def writable(path: Path) -> Path:

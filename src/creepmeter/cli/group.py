@@ -16,8 +16,21 @@ import click
 from creepmeter.cli.session import Session, listening, printable, session
 from creepmeter.errors import CreepmeterError
 
+_GUIDE = "docs, how-to/coming-from-mintpy"
 FAILED, LEFT_OUT, STOPPED = 1, 3, 130
 _FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
+_NOT_THERE = (  # scripts of MintPy without a counterpart
+    "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff geocode image-math image-stitch "
+    "iono-split-spectrum iono-tec load-gbis local-oscilator-drift lookup-geo2radar multi-transect plate-motion "
+    "prep-fringe prep-nisar remove-hdf5-dset remove-ramp s1ab-range-bias save-explorer save-gbis save-gmt "
+    "save-hdfeos5 save-kite save-kmz save-kmz-timeseries save-qgis save-roipac solid-earth-tides spatial-filter "
+    "temporal-derivative temporal-filter timeseries-rms tropo-gacos tropo-opera tropo-phase-elevation tropo-pyaps3"
+)
+_ELSEWHERE = {  # scripts of MintPy whose work another command does
+    "multilook": "give --multilook-y and --multilook-x to `creepmeter load interferograms`",
+    "save-gdal": "use `creepmeter save geotiff`",
+    "subset": "give --subset-yx or --subset-lalo to `creepmeter load interferograms`",
+}
 _STOPPED = (
     "stopped. Nothing that was done is lost: products that were finished are whole, and the same command goes on "
     "where it was stopped"
@@ -119,7 +132,8 @@ class LazyGroup(click.Group):
         if name not in self.table and plain_name(name) not in self.table and not name.startswith("-"):
             near = difflib.get_close_matches(name, self.table, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(self.table)}"
-            ctx.fail(f"no command {name!r}: {hint}")
+            known = _of_mintpy(name) if ctx.parent is None else None
+            ctx.fail(known or f"no command {name!r}: {hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -141,6 +155,19 @@ def plain_name(name: str) -> str:
     """
     plain = name.removesuffix(".py").replace("_", "-").lower()
     return _FORMER.get(plain, plain)
+
+
+def _of_mintpy(name: str) -> str | None:
+    """Return what to say of a script of MintPy that is no command here; None for other names."""
+    plain = plain_name(name)
+    if plain in _NOT_THERE.split():
+        return f"no command {name!r}: it is not there yet; see {_GUIDE}"
+    if plain.startswith("prep-"):
+        return (
+            f"no command {name!r}: products are prepared while they are loaded, by `creepmeter load interferograms "
+            f"--processor {plain.removeprefix('prep-')}`; see {_GUIDE}"
+        )
+    return f"no command {name!r}: {_ELSEWHERE[plain]}; see {_GUIDE}" if plain in _ELSEWHERE else None
 
 
 class Program(LazyGroup):

@@ -15,11 +15,11 @@ from creepmeter.inversion.options import NetworkInversionOptions
 
 _RENAMED = {
     "weight_func": "-w",
-    "obs_dataset": "-i",
-    "water_mask_file": "-m",
-    "mask_dataset": "--mask-dset",
-    "mask_threshold": "--mask-thres",
-    "min_redundancy": "--min-redun",
+    "obs_dataset": ("-i", "-d", "--dset"),
+    "water_mask_file": ("-m", "--water-mask"),
+    "mask_dataset": ("--mask-dset", "--md"),
+    "mask_threshold": ("--mask-thres", "--mt"),
+    "min_redundancy": ("--min-redun", "--mr"),
     "sigma": "--calc-cov",
 }
 
@@ -34,7 +34,8 @@ _RENAMED = {
     nargs=3,
     type=click.Path(path_type=Path),
     metavar="SERIES QUALITY COUNT",
-    help="Files to make: series, temporal coherence (offsets: residual), number of pairs; default as in MintPy.",
+    help="Files to make: series, temporal coherence (offsets: residual), number of pairs; default as in MintPy. The "
+    "mask of reliable pixels goes beside the series: timeseries_L1.h5 gives maskTempCoh_L1.h5.",
 )
 @click.option("--min-norm-phase", is_flag=True, help="Bridge islands with least displacement, not least velocity.")
 @options_from(NetworkInversionOptions, rename=_RENAMED)

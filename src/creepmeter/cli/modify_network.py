@@ -20,9 +20,12 @@ _FLAGS = {
     "temp_base_max": "--max-tbase",
     "perp_base_max": "--max-pbase",
     "conn_num_max": "--max-conn-num",
-    "exclude_pairs": "--exclude-ifg",
+    "start_date": ("--start-date", "--min-date"),
+    "end_date": ("--end-date", "--max-date"),
+    "exclude_date": ("--exclude-date", "--ex-date"),
+    "exclude_pairs": ("--exclude-ifg", "--ex-ifg", "--ex-date12"),
     "exclude_index": "--exclude-ifg-index",
-    "reference_file": "--reference",
+    "reference_file": ("-r", "--reference"),
     "mask_file": "--mask",
 }
 _SHOWN = 6

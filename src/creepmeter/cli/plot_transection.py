@@ -16,10 +16,12 @@ from creepmeter.cli.view import FIGURES
 @click.command(cls=Verb, example="creepmeter plot-transection velocity.h5 --start-yx 10 20 --end-yx 90 150")
 @click.argument("files", nargs=-1, required=True, type=PRODUCT)
 @click.option("--dset", help="Dataset to draw; default: the main one.")
-@click.option("--start-yx", nargs=2, type=float, metavar="ROW COLUMN", help="Start of the profile, pixels.")
-@click.option("--end-yx", nargs=2, type=float, metavar="ROW COLUMN", help="End of the profile, pixels.")
-@click.option("--start-lalo", nargs=2, type=float, metavar="LAT LON", help="Start in map coordinates: y and x.")
-@click.option("--end-lalo", nargs=2, type=float, metavar="LAT LON", help="End in map coordinates: y and x.")
+@click.option("--start-yx", "--yx0", nargs=2, type=float, metavar="ROW COLUMN", help="Start of the profile, pixels.")
+@click.option("--end-yx", "--yx1", nargs=2, type=float, metavar="ROW COLUMN", help="End of the profile, pixels.")
+@click.option(
+    "--start-lalo", "--lalo0", nargs=2, type=float, metavar="LAT LON", help="Start in map coordinates: y and x."
+)
+@click.option("--end-lalo", "--lalo1", nargs=2, type=float, metavar="LAT LON", help="End in map coordinates: y and x.")
 @click.option(
     "--interpolation", type=click.Choice(["nearest", "bilinear"]), default="nearest", show_default=True, help="Method."
 )
@@ -27,7 +29,7 @@ from creepmeter.cli.view import FIGURES
 @click.option("-u", "--unit", help="Unit to draw in.")
 @click.option("-m", "--mask", type=PRODUCT, help="Mask of the same map: pixels where it is 0 are left out.")
 @click.option("--nodisplay", is_flag=True, help="Taken for MintPy's sake: a figure is always a file.")
-@file_out(FIGURES, "Figure to make; default: NAME-transection.png in the working folder.")
+@file_out(FIGURES, "Figure to make; default: NAME-transection.png in the working folder.", also=("--outfile",))
 @click.option("--csv", type=click.Path(dir_okay=False, path_type=Path), help="Also write the profiles as a table.")
 def command(files: tuple[Path, ...], target: Path | None, **given: Any) -> None:  # noqa: ANN401 - flags
     """Draw profiles of one or several maps along a line."""

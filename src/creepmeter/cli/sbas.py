@@ -16,6 +16,7 @@ from creepmeter.cli.session import say
 @click.argument("template", type=FILE, required=False)
 @click.option(
     "--dir",
+    "--work-dir",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
@@ -27,7 +28,7 @@ from creepmeter.cli.session import say
 @click.option("-H", "show", is_flag=True, help="Print a template with every key, and end.")
 @click.option("--dostep", metavar="STEP", help="Do one step.")
 @click.option("--start", metavar="STEP", help="First step.")
-@click.option("--end", metavar="STEP", help="Last step.")
+@click.option("--end", "--stop", "end", metavar="STEP", help="Last step.")
 @click.option("--plot", is_flag=True, help="Draw the main products into pic/; alone, do nothing else.")
 @click.option("--force", is_flag=True, help="Do the chosen steps again, even if they are up to date.")
 @click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -46,11 +46,13 @@ _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}(T\d+)?")
 @click.option(
     "--ref-yx", type=int, nargs=2, metavar="ROW COLUMN", help="Pixel that the series is relative to for the fit."
 )
+@click.option("--ref-lalo", type=float, nargs=2, metavar="LAT LON", help="The same by latitude and longitude, degrees.")
 @memory_flag
 def command(
     series: Path,
     template: Path | None,
     target: Path | None,
+    ref_lalo: tuple[float, float] | None,
     memory_gb: float,
     **given: str | int | Sequence[str] | None,
 ) -> None:
@@ -59,12 +61,23 @@ def command(
     from creepmeter.workflow.sbas.velocity import fit_velocity_file
 
     options = _options(template, given)
+    if ref_lalo is not None:
+        options = changed(options, ref_yx=_pixel(series, ref_lalo, given))
     target = writable(target) if target is not None else series.parent / "velocity.h5"
     require_other(series, target)
     announce_compilation()
     with shown_progress() as progress:
         fit_velocity_file(series, target, options, memory_gb=memory_gb, progress=progress)
     say(f"{target}: {', '.join(list_datasets(target))}")
+
+
+def _pixel(series: Path, lalo: tuple[float, float], given: Mapping[str, object]) -> tuple[int, int]:
+    from creepmeter.workflow.sbas.places import pixel_of_product
+
+    if given["ref_yx"] is not None:
+        message = "give one of --ref-yx and --ref-lalo"
+        raise click.UsageError(message)
+    return pixel_of_product(series, lalo)
 
 
 def _options(template: Path | None, given: dict[str, str | int | Sequence[str] | None]) -> TimeFunctionOptions:

@@ -23,13 +23,18 @@ from creepmeter.products.options import ViewOptions
 @click.option("-n", "--num", type=int, default=-1, show_default=True, help="Number of the date of the map, from 0.")
 @click.option("-u", "--unit", help="Unit to draw in: m, cm, mm.")
 @click.option("-v", "--vlim", nargs=2, type=float, metavar="LOW HIGH", help="Ends of the colours.")
-@click.option("-c", "--cmap", help="Colour map.")
+@click.option("-c", "--cmap", "--colormap", "cmap", help="Colour map.")
 @click.option("-m", "--mask", type=PRODUCT, help="Mask of the same map: pixels where it is 0 are left out.")
 @click.option("--ref-yx", nargs=2, type=int, metavar="ROW COLUMN", help="Pixel that all others count from.")
+@click.option("--ref-lalo", nargs=2, type=float, metavar="LAT LON", help="The same in map coordinates: y and x.")
 @click.option("--ref-date", help="Date that all others count from, YYYYMMDD.")
 @click.option("--save", is_flag=True, help="Write the figure and open no window.")
 @click.option("--nodisplay", is_flag=True, help="The same.")
-@file_out(FIGURES, "Figure to make; also where there is no display. Default: NAME-ts.png in the working folder.")
+@file_out(
+    FIGURES,
+    "Figure to make; also where there is no display. Default: NAME-ts.png in the working folder.",
+    also=("--outfile",),
+)
 def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN401 - flags
     """Show the displacement of points over time beside a map.
 
@@ -42,7 +47,13 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
     from creepmeter.workflow.pictures import mask_of, open_series
 
     limits = given["vlim"] or (None, None)
+    series = masked(open_series(file), "displacement", mask_of(given["mask"]))
     reference = given["ref_yx"]
+    if given["ref_lalo"] is not None:
+        if reference is not None:
+            message = "give one of --ref-yx and --ref-lalo"
+            raise click.UsageError(message)
+        reference = cell_at(series, *given["ref_lalo"])
     options = changed(
         ViewOptions(),
         unit=given["unit"],
@@ -52,7 +63,7 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
         ref_date=given["ref_date"],
         ref_yx=None if reference is None else tuple(reference),
     )
-    series = relative(masked(open_series(file), "displacement", mask_of(given["mask"])), "displacement", options)
+    series = relative(series, "displacement", options)
     cells = [tuple(cell) for cell in given["yx"]] + [cell_at(series, *place) for place in given["lalo"]]
     if target is None and not given["save"] and not given["nodisplay"] and show_series(series, cells, options=options):
         return

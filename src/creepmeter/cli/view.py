@@ -15,6 +15,7 @@ from creepmeter.products.options import ViewOptions
 
 FIGURES = (".png", ".pdf", ".svg")
 F = TypeVar("F", bound=Callable[..., Any])
+_RENAMED = {"unit": "-u", "cmap": ("-c", "--cmap", "--colormap"), "title": ("--title", "--fig-title", "--figtitle")}
 _WINDOW = ("sub_y", "sub_x", "sub_lat", "sub_lon", "ref_yx", "wrap_range")
 
 
@@ -28,6 +29,7 @@ def window_flags(function: F) -> F:
         click.option("--sub-lon", nargs=2, type=float, metavar="WEST EAST", help="Longitudes (or x) to draw."),
         click.option("--ref-yx", nargs=2, type=int, metavar="ROW COLUMN", help="Pixel that the map counts from."),
         click.option("--wrap-range", nargs=2, type=float, metavar="LOW HIGH", help="Interval of wrapped values."),
+        click.option("--noreference", is_flag=True, help="Draw no square around the reference pixel."),
         click.option("--nodisplay", is_flag=True, help="Taken for MintPy's sake: a figure is always a file."),
         click.option("--save", is_flag=True, help="Taken for MintPy's sake: a figure is always a file."),
     ]
@@ -41,7 +43,9 @@ def with_window(options: ViewOptions, given: dict[str, Any]) -> ViewOptions:
     given.pop("nodisplay"), given.pop("save")
     pairs = {name: given.pop(name) for name in _WINDOW}
     limits = given.pop("vlim")
-    values = {name: tuple(pair) for name, pair in pairs.items() if pair is not None}
+    values: dict[str, Any] = {name: tuple(pair) for name, pair in pairs.items() if pair is not None}
+    if given.pop("noreference"):
+        values["mark_reference"] = False
     if limits is not None:
         values |= {"vmin": limits[0], "vmax": limits[1]}
     return changed(options, **values) if values else options
@@ -50,7 +54,11 @@ def with_window(options: ViewOptions, given: dict[str, Any]) -> ViewOptions:
 @click.command(cls=Verb, example="creepmeter view velocity.h5 velocity -v -5 5 -u cm/year -d inputs/geometryGeo.h5")
 @click.argument("file", type=PRODUCT)
 @click.argument("names", nargs=-1)
-@file_out(FIGURES, "Figure to make (.png, .pdf, .svg); default: name of the product, in the working folder.")
+@file_out(
+    FIGURES,
+    "Figure to make (.png, .pdf, .svg); default: name of the product, in the working folder.",
+    also=("--outfile",),
+)
 @click.option("--background", type=FILE, help="Image behind the map.")
 @click.option("-d", "--dem", "--relief", "relief", type=FILE, help="Heights, metres, drawn as hillshade behind it.")
 @click.option("-m", "--mask", type=PRODUCT, help="Mask of the same map: pixels where it is 0 are left out.")
@@ -61,7 +69,7 @@ def with_window(options: ViewOptions, given: dict[str, Any]) -> ViewOptions:
     help="Edge of a pixel of a background without georeference, metres.",
 )
 @window_flags
-@options_from(ViewOptions, rename={"unit": "-u", "cmap": "-c"}, leave_out=_WINDOW)
+@options_from(ViewOptions, rename=_RENAMED, leave_out=(*_WINDOW, "mark_reference"))
 def command(file: Path, names: tuple[str, ...], target: Path | None, options: ViewOptions, **given: Any) -> None:  # noqa: ANN401 - flags of the window
     """Draw a product as a map, or its dates and pairs as panels.
 

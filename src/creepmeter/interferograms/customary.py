@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from creepmeter.errors import InputError
 from creepmeter.interferograms.catalogue import matching
 from creepmeter.interferograms.load_options import LoadOptions
 
@@ -58,7 +60,10 @@ CUSTOMARY: Mapping[str, tuple[Mapping[str, str], ...]] = MappingProxyType(
 )
 
 
-def with_customary_paths(options: LoadOptions, base: Path) -> LoadOptions:
+_MAIN = ("unw_file", "rg_off_file", "az_off_file")
+
+
+def with_customary_paths(options: LoadOptions, base: Path, work: Path | None = None) -> LoadOptions:
     """Return options in which patterns that are not given are those the processor customarily uses.
 
     Parameters
@@ -66,11 +71,43 @@ def with_customary_paths(options: LoadOptions, base: Path) -> LoadOptions:
     options : LoadOptions
         Unchanged unless ``auto_path`` is set.
     base : Path
-        Work folder that the patterns start from.
+        Folder that relative patterns start from.
+    work : Path, optional
+        Work folder, from which customary paths are seen; default `base`.
+
+    Raises
+    ------
+    InputError
+        No interferogram lies where it customarily does, and none is named.
     """
     if not options.auto_path:
         return options
-    known = CUSTOMARY.get(options.processor, ())
+    home = base if work is None else work
+    known = [_seen_from(home, base, paths) for paths in CUSTOMARY.get(options.processor, ())]
     chosen = next((paths for paths in known if matching(paths["unw_file"], base)), {})
+    if not chosen and not any(getattr(options, name) for name in _MAIN):
+        raise InputError(_nothing(options.processor, home))
     missing = {name: path for name, path in chosen.items() if getattr(options, name) is None and matching(path, base)}
     return options.override(missing, step="load")
+
+
+def _seen_from(work: Path, base: Path, paths: Mapping[str, str]) -> Mapping[str, str]:
+    """Return patterns that start from `work` as ones that start from `base`; `work` need not exist yet."""
+    if work.resolve() == base.resolve():
+        return paths
+    above = Path(glob.escape(str(work.resolve().parent)))
+    return {name: str(above / pattern.removeprefix("../")) for name, pattern in paths.items()}
+
+
+def _nothing(processor: str, work: Path) -> str:
+    known = CUSTOMARY.get(processor)
+    if known is None:
+        return (
+            f"auto_path: no customary paths are known of processor {processor}, only of {', '.join(CUSTOMARY)}: "
+            "name the files (unw_file, cor_file ...)"
+        )
+    tried = " and ".join(paths["unw_file"] for paths in known)
+    return (
+        f"auto_path: no file matches {tried}, seen from the work folder {work.resolve()}: "
+        "give the work folder that lies beside the products, or name the files (unw_file, cor_file ...)"
+    )

@@ -124,8 +124,8 @@ def _interferogram(
     dates = _dates(path, options)
     if dates is None:
         message = (
-            f"neither its name, nor its folder, nor a .rsc beside it tells two dates{unreadable_dates(path)}: rename it "
-            "or give dates_pattern"
+            f"neither its name, nor its folder, nor a .rsc beside it tells two dates{unreadable_dates(path)}: "
+            "rename it or give dates_pattern"
         )
         raise InputError(message)
     phase = image_layer(path, -1)

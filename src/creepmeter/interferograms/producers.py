@@ -32,7 +32,7 @@ PRODUCERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def find(options: LoadOptions, base: Path) -> Catalogue:
+def find(options: LoadOptions, base: Path, *, work: Path | None = None) -> Catalogue:
     """Return what the reader of the chosen processor finds; headers are read, no pixels.
 
     Parameters
@@ -41,17 +41,19 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
         Processor and patterns of files.
     base : Path
         Folder that relative patterns start from.
+    work : Path, optional
+        Work folder, from which customary paths are seen (``auto_path``); default `base`.
 
     Raises
     ------
     InputError
-        No product can be used.
+        No product can be used, or none lies where it customarily does.
     """
     name = PRODUCERS.get(options.processor)
     if name is None:
         message = f"processor {options.processor!r} is not known: choose from {', '.join(PRODUCERS)}"
         raise ConfigError(message)
-    completed = with_customary_paths(options, base)
+    completed = with_customary_paths(options, base, work)
     found: Catalogue = import_module(name).find(completed, base)
     return replace(found, notes=(*found.notes, *_nothing_matched(completed, base, found.notes)))
 

@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.floating]
 Outline = Any  # a shapely geometry, or an array (n, 2) of map coordinates
 
 MAX_SHOWN_PX = 1600  # a figure shows no more; larger images are thinned before they are drawn
+_SQUARE_SHARE = 0.012  # of the longer side: half a square that marks a pixel
 _KM = 1000.0
 _DEGREE_M = 111_195.0  # of latitude, on a sphere
 
@@ -176,6 +177,22 @@ def mask_outlines(mask: npt.NDArray[np.bool_], grid: Grid) -> list[npt.NDArray[n
     lines = contour_generator(z=padded).lines(0.5)
     to_map = np.array(grid.affine).reshape(3, 3)
     return [(np.asarray(line) - 0.5) @ to_map[:2, :2].T + to_map[:2, 2] for line in lines]
+
+
+def square_around(pixel: tuple[int, int], grid: Grid) -> npt.NDArray[np.float64]:
+    """Return a small square around a pixel as a line in map coordinates, (5, 2).
+
+    Parameters
+    ----------
+    pixel : (int, int)
+        Row and column.
+    grid : Grid
+        Grid of the map; its longer side sets the size of the square.
+    """
+    reach = max(_SQUARE_SHARE * max(grid.shape), 1.0)
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * reach + np.array(pixel[::-1]) + 0.5
+    to_map = np.array(grid.affine).reshape(3, 3)
+    return np.asarray(corners @ to_map[:2, :2].T + to_map[:2, 2], np.float64)
 
 
 def draw_outlines(axes: Axes, outlines: Sequence[Outline], frame: Frame) -> None:

@@ -62,3 +62,6 @@ class ViewOptions(Options):
     sub_lon: tuple[float, float] | None = Field(None, description="Range of x coordinates (longitude) to draw")
     ref_yx: tuple[int, int] | None = Field(None, description="Row and column whose value is subtracted from each map")
     ref_date: str | None = Field(None, description="Date whose map is subtracted from each date, YYYYMMDD")
+    mark_reference: bool = Field(
+        default=True, description="Draw a square around the reference pixel of files in MintPy's layout"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from creepmeter.model.epoch import Epochs
 from creepmeter.model.grid import grid_of
 from creepmeter.model.schema import IMAGE_CUBE, MAP_DIMS, MOTION_MODEL, PAIR_STACK, TIME_SERIES, kind_of
 from creepmeter.products.canvas import COLUMN_IN, PAGE_IN, colour_limits
-from creepmeter.products.frame import Backdrop
+from creepmeter.products.frame import Backdrop, square_around
 from creepmeter.products.maps import map_figure, panel_figure, velocity_figure
 from creepmeter.products.options import MapStyle, ViewOptions
 from creepmeter.products.quantities import rate_term
@@ -81,6 +81,8 @@ def view(
     options = options or ViewOptions()
     dataset = source if isinstance(source, xr.Dataset) else store.open(source)
     name = variable or main_variable(dataset)
+    if options.mark_reference:
+        backdrop = _with_reference(dataset, backdrop, options)
     dataset = window(relative(masked(dataset, name, mask), name, options), options)
     if _is_velocity(dataset, variable, options):
         style = _style(options, COLUMN_IN, title=options.title)
@@ -97,6 +99,17 @@ def view(
         return map_figure(layers[0].values, grid_of(dataset), style=titled, backdrop=backdrop)
     titles = [layer.title for layer in layers]
     return panel_figure([layer.values for layer in layers], titles, grid_of(dataset), style=style, backdrop=backdrop)
+
+
+def _with_reference(dataset: xr.Dataset, backdrop: Backdrop | None, options: ViewOptions) -> Backdrop | None:
+    """Return a backdrop with a square around the reference pixel, where the product has one."""
+    texts = [str(dataset.attrs.get(name, "")) for name in ("REF_Y", "REF_X")]
+    pixel = options.ref_yx or (tuple(map(int, texts)) if all(text.isdecimal() for text in texts) else None)
+    if pixel is None or not (pixel[0] < dataset.sizes["y"] and pixel[1] < dataset.sizes["x"]):
+        return backdrop
+    behind = backdrop or Backdrop()
+    square = square_around((pixel[0], pixel[1]), grid_of(dataset))
+    return replace(behind, outlines=[*behind.outlines, square])
 
 
 def _shown(values: Floats, dataset: xr.Dataset, name: str, options: ViewOptions) -> Floats:

@@ -222,7 +222,7 @@ def _fit(values: Values, design: Floats, functions: TimeFunctions) -> tuple[Floa
 def _from_errors(values: Values, design: Floats, used: Bools, errors: SeriesErrors | None) -> Floats:
     if errors is None:
         message = (
-            "uncertainty covariance needs the standard errors of the series: invert with sigma, "
+            "uncertainty covariance needs the standard errors of the series: invert with sigma (--calc-cov), "
             "or use uncertainty residue"
         )
         raise ConfigError(message)

@@ -203,6 +203,19 @@ def test_force_does_a_step_again(project: Project) -> None:
 # ------------------------------------------------------------------------------------------------------- reference date
 
 
+def test_standard_errors_are_made_where_those_of_the_velocity_follow_from_them(project: Project) -> None:
+    text = "mintpy.timeFunc.uncertaintyQuantification = covariance\n"
+    assert _again(project, text).made == ("invert_network", "velocity")
+    errors = project.folder / "timeseriesSigma.h5"
+    assert read_map(errors, "timeseries-20180318").max() > 0
+    assert _again(project, text).made == ()
+    errors.unlink()
+    assert _again(project, text).made == ("invert_network",)
+    assert errors.is_file()
+    named = _again(project, text + "mintpy.timeFunc.timeSeriesCovFile = timeseriesSigma.h5\n")
+    assert "invert_network" not in named.made
+
+
 def test_a_reference_date_is_applied_and_kept(project: Project) -> None:
     text = "mintpy.reference.date = 20180222\n"
     first = _again(project, text)

@@ -12,8 +12,6 @@ import xarray as xr
 
 from creepmeter.io.mintpy.raw import open_raw
 from creepmeter.io.store import open as open_product
-from creepmeter.model.grid import grid_of
-from creepmeter.products.frame import Backdrop
 from creepmeter.products.options import ViewOptions
 from creepmeter.products.page import Drawn
 from creepmeter.products.quantities import MapPoint, pick_points
@@ -23,7 +21,6 @@ from creepmeter.workflow.sbas.folder import SbasSetting
 
 Bools = npt.NDArray[np.bool_]
 WIDTH_IN = 4.6
-_MARK_SHARE = 0.012  # of the longer side: half the frame around the reference pixel
 
 
 @dataclass(frozen=True)
@@ -141,22 +138,18 @@ def _maps(run: SbasSetting) -> Iterator[Drawing]:
         def draw(one: _Map = one, path: Path = path) -> Drawn:
             mask = reliable(run) if one.masked else _seen(run) if one.file == at.STACKED else None
             options = ViewOptions.model_validate({**one.options, "width_in": WIDTH_IN, "title": base_name(one)})
-            dataset = _readable(open_raw(path), one)
-            return view(dataset, one.variable, options=options, mask=mask, backdrop=_mark(run, dataset))
+            dataset = _with_reference(run, _readable(open_raw(path), one))
+            return view(dataset, one.variable, options=options, mask=mask)
 
         yield Drawing(f"{base_name(one)}.png", one.section, one.caption, draw)
 
 
-def _mark(run: SbasSetting, dataset: xr.Dataset) -> Backdrop | None:
-    """Return a frame around the reference pixel."""
+def _with_reference(run: SbasSetting, dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset that names the reference pixel of the stack, so that it is marked on every map."""
     reference = run.stack().reference if run.work.is_loaded else None
     if reference is None:
-        return None
-    grid = grid_of(dataset)
-    reach = max(_MARK_SHARE * max(grid.shape), 1.0)
-    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]) * reach + np.array(reference[::-1]) + 0.5
-    to_map = np.array(grid.affine).reshape(3, 3)
-    return Backdrop(outlines=[corners @ to_map[:2, :2].T + to_map[:2, 2]])
+        return dataset
+    return dataset.assign_attrs({"REF_Y": str(reference[0]), "REF_X": str(reference[1])})
 
 
 def base_name(one: _Map) -> str:

@@ -135,7 +135,8 @@ def invert_network(
     progress : Progress, optional
         Counts pixels.
     names : sequence of str, optional
-        Names of series, quality and number of pairs, in place of MintPy's.
+        Names of series, quality and number of pairs, in place of MintPy's; the mask goes beside the series, under a
+        name of its own where the series has one (`reliable_name`).
 
     Raises
     ------
@@ -152,9 +153,23 @@ def invert_network(
     pixels = int(np.count_nonzero(read_map(targets[2])))
     files, reliable = list(targets), None
     if plan.observations.is_phase:
-        reliable = make_reliable_mask(targets[1], folder / RELIABLE, geometry, options)
-        files.insert(3, folder / RELIABLE)
+        mask = targets[0].with_name(reliable_name(targets[0].name))
+        reliable = make_reliable_mask(targets[1], mask, geometry, options)
+        files.insert(3, mask)
     return Inverted(tuple(files), plan.dataset, pixels, bridged, reliable)
+
+
+def reliable_name(series: str) -> str:
+    """Return the name of the mask of a series.
+
+    Examples
+    --------
+    >>> reliable_name("timeseries.h5"), reliable_name("timeseries_L1.h5"), reliable_name("mine.h5")
+    ('maskTempCoh.h5', 'maskTempCoh_L1.h5', 'maskTempCoh_mine.h5')
+    """
+    own = Path(series).stem.removeprefix(Path(SERIES).stem).lstrip("_")
+    stem = Path(RELIABLE).stem
+    return f"{stem}_{own}.h5" if own else RELIABLE
 
 
 def chosen_dataset(stack: StackFile, asked: str | None) -> str:

@@ -53,7 +53,7 @@ def load_alone(
     Parameters
     ----------
     options, memory_gb, progress
-        As in `load_data`; relative patterns start from the working folder.
+        As in `load_data`; relative patterns start from the working folder, customary paths from the work folder.
     folder : Path
         Work folder.
 
@@ -62,7 +62,7 @@ def load_alone(
     LockedError
         Another run holds the folder.
     """
-    found = find(options, Path())
+    found = find(options, Path(), work=folder)
     shown = progress if progress is not None else NullProgress()
     with RunLock(folder):
         return load(found, options, folder, memory_gb=memory_gb, progress=shown)

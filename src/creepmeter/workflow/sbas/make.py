@@ -17,7 +17,7 @@ from creepmeter.io.provenance import digest_arrays, digest_text
 from creepmeter.model.epoch import as_epoch
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity
+from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity, sigma_name
 
 State = Mapping[str, str]
 logger = logging.getLogger(__name__)
@@ -213,7 +213,9 @@ def unwrap_wanted(run: SbasSetting) -> bool:
 def unwrap_depends(run: SbasSetting) -> object:
     """Return options, pixels, pairs, reference and masks."""
     options = run.template.unwrap
-    return [_plain(options), *_stack_state(run), _masks(run, at.WATER, at.COMPONENTS, at.COHERENCE)]
+    own = (options.water_mask_file, options.common_mask_file)
+    masks = _masks(run, *dict.fromkeys((at.WATER, at.COMPONENTS, at.COHERENCE, *own)))
+    return [_plain(options), *_stack_state(run), masks]
 
 
 def _corrected(run: SbasSetting) -> dict[str, str]:
@@ -246,7 +248,8 @@ def invert_depends(run: SbasSetting) -> object:
 
 def invert_leaves(run: SbasSetting) -> State:
     """Return series, quality maps and mask."""
-    found = _files(run, *at.INVERTED, *at.OFFSETS_INVERTED)
+    errors = [sigma_name(name) for name in at.VELOCITIES] if run.template.invert.sigma else []
+    found = _files(run, *at.INVERTED, *at.OFFSETS_INVERTED, *errors)
     return {name: digest for name, digest in found.items() if digest or name in at.INVERTED}
 
 
@@ -263,6 +266,12 @@ def invert(run: SbasSetting) -> Made:
         chosen = options.override({"obs_dataset": name}, step="invert_network")
         made = invert_network(stack, run.folder, geometry, chosen, memory_gb=run.memory_gb, progress=run.progress)
         files.extend(made.files)
+        if made.bridged:
+            logger.warning(
+                "%d pixels of %s have a network in parts, bridged by minimum norm: temporal coherence says nothing there",
+                made.bridged,
+                name or "the stack",
+            )
     return Made(tuple(path.name for path in files))
 
 
@@ -342,7 +351,10 @@ def velocity_depends(run: SbasSetting) -> object:
     options = run.template.velocity
     named = [*options.exclude_date, options.time_series_cov_file]
     files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
-    return [_plain(options), files, {name: identity(run.work / name) for name in _series_to_fit(run)}]
+    names = [*_series_to_fit(run)]
+    if options.uncertainty_quantification == "covariance":
+        names += [sigma_name(name) for name in names]
+    return [_plain(options), files, {name: identity(run.work / name) for name in names}]
 
 
 def velocity_leaves(run: SbasSetting) -> State:

@@ -19,6 +19,7 @@ Pixel = tuple[int, int]
 Shape = tuple[int, int]
 Box = tuple[int, int, int, int]
 _DEGREES = "EPSG:4326"
+_RADAR_GEOMETRY = "geometryRadar.h5"
 
 
 def reference_attributes(attributes: Mapping[str, str], pixel: Pixel) -> dict[str, str | None]:
@@ -67,6 +68,28 @@ def pixel_at(
     from creepmeter.stack.reference import nearest_pixel
 
     return nearest_pixel(latitude, longitude, lalo)
+
+
+def pixel_of_product(path: Path, lalo: tuple[float, float]) -> Pixel:
+    """Return row and column of the pixel of a product at a latitude and longitude; see `pixel_at`.
+
+    Parameters
+    ----------
+    path : Path
+        Series or map; in radar coordinates with its geometry in ``inputs`` beside it, or beside it.
+    lalo : (float, float)
+        Latitude and longitude, degrees.
+
+    Raises
+    ------
+    InputError
+        As `pixel_at`.
+    """
+    shapes = [shape for shape, _ in list_datasets(path).values() if len(shape) > 1]
+    rows, columns = shapes[0][-2:] if shapes else (0, 0)
+    places = [path.parent / folder / _RADAR_GEOMETRY for folder in ("inputs", ".")]
+    geometry = next((place for place in places if place.is_file()), None)
+    return pixel_at(read_attributes(path), (rows, columns), path, geometry, lalo)
 
 
 def pixel_box(

@@ -28,6 +28,7 @@ from creepmeter.velocity.timefunctions import (
     fit_time_functions,
     make_time_functions,
 )
+from creepmeter.workflow.sbas.folder import sigma_name
 
 logger = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
@@ -237,9 +238,14 @@ def _errors_file(series: Series, options: TimeFunctionOptions) -> Series | None:
     if options.uncertainty_quantification != "covariance":
         return None
     given = options.time_series_cov_file
-    path = series.path.parent / (given or f"{series.path.stem.split('_')[0]}Sigma.h5")
+    own = series.path.with_name(sigma_name(series.path.name))
+    first = series.path.with_name(sigma_name(series.path.name.split("_")[0]))  # of the series before corrections
+    path = series.path.parent / given if given else own if own.is_file() else first
     if not path.is_file():
-        message = f"uncertainty covariance needs {path}: invert with sigma, or use uncertainty residue"
+        message = (
+            f"uncertainty covariance needs {path}: make it by creepmeter ifgram-inversion --calc-cov, or use "
+            "uncertainty residue (--uq)"
+        )
         raise ConfigError(message)
     found = Series.open(path)
     if found.array.shape != series.array.shape or not np.array_equal(found.dates, series.dates):
