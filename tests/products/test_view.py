@@ -119,7 +119,7 @@ def test_what_is_not_there_is_named(grid: Grid, make_motion: Maker, make_series:
 
 
 def squares_of(axes: Axes) -> list[npt.NDArray[np.float64]]:
-    return [np.asarray(line.get_xydata(), np.float64) for line in axes.lines if len(line.get_xydata()) == 5]
+    return [np.asarray(line.get_xydata(), np.float64) for line in axes.lines if np.shape(line.get_xydata()) == (5, 2)]
 
 
 def test_the_reference_pixel_of_mintpys_files_is_marked(grid: Grid) -> None:

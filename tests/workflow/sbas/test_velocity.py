@@ -126,7 +126,9 @@ def test_a_series_of_offsets_needs_no_reference_pixel(tmp_path: Path) -> None:
 def test_errors_of_the_series_come_from_the_file_beside_it(tmp_path: Path) -> None:
     values = write_series(tmp_path / "timeseries.h5")
     chosen = options(uncertainty_quantification="covariance")
-    with pytest.raises(ConfigError, match=r"covariance needs .*timeseriesSigma.h5: invert with sigma"):
+    with pytest.raises(
+        ConfigError, match=r"covariance needs .*timeseriesSigma.h5: make it by creepmeter ifgram-inversion --calc-cov"
+    ):
         fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", chosen)
     write_series(tmp_path / "timeseriesSigma.h5", np.full_like(values, 2e-3))
     fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", chosen)

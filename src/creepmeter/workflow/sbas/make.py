@@ -268,7 +268,7 @@ def invert(run: SbasSetting) -> Made:
         files.extend(made.files)
         if made.bridged:
             logger.warning(
-                "%d pixels of %s have a network in parts, bridged by minimum norm: temporal coherence says nothing there",
+                "%d pixels of %s have a network in parts and are bridged: temporal coherence means little there",
                 made.bridged,
                 name or "the stack",
             )
