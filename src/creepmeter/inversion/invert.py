@@ -13,6 +13,7 @@ import xarray as xr
 from creepmeter.errors import ConfigError, NetworkError
 from creepmeter.inversion.covariance import DateErrors, date_errors, mean_pair_variance
 from creepmeter.inversion.options import COHERENCE_WEIGHTS, InvertOptions, needs_coherence
+from creepmeter.inversion.reference import reference_of
 from creepmeter.inversion.weights import phase_spread, phase_weights
 from creepmeter.kernels.elimination import make_layout
 from creepmeter.kernels.solve import (
@@ -39,6 +40,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 _SERIES_DIMS = ("component", "time", "y", "x")
 _MAP_DIMS = ("component", "y", "x")
+_CARRIED = ("chip_px", "step_px", "cycle_m", "reference_pixel")
 _REASONS = {
     MEASURED: "measured",
     NO_DATA: "no_data",
@@ -80,7 +82,8 @@ def invert(
     Parameters
     ----------
     stack : PairStack
-        Metres; NaN = not measured. Pairs with `used` false are left out.
+        Metres; NaN = not measured. Pairs with `used` false are left out. Where it names a reference pixel, the series
+        are relative to that.
     options : InvertOptions, optional
         How.
     **overrides
@@ -125,7 +128,7 @@ def invert(
     series = template_series(stack, network, options, errors)
     used = stack["used"].values
     found = invert_block(
-        used_values(stack["displacement"].values, used),
+        used_values(stack["displacement"].values - reference_of(stack), used),
         network,
         options,
         sigma=used_values(stack["sigma"].values, used) if "sigma" in stack else None,
@@ -216,7 +219,7 @@ def template_series(stack: xr.Dataset, network: Network, options: InvertOptions,
     variables["date_sigma"] = (("component", "time2"), errors.sigma, typical)
     coords = {"component": stack["component"].values, "time": network.epochs, "time2": network.epochs}
     attributes = {"reference_time": str(network.epochs[0])[:19], "norm": options.norm, "weights": options.weights}
-    attributes |= {name: stack.attrs[name] for name in ("chip_px", "step_px", "cycle_m") if name in stack.attrs}
+    attributes |= {name: stack.attrs[name] for name in _CARRIED if name in stack.attrs}
     return map_dataset(variables, coords, grid_of(stack), kind=TIME_SERIES, attributes=attributes)
 
 

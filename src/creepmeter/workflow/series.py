@@ -20,6 +20,7 @@ from creepmeter.inversion.invert import (
     used_values,
 )
 from creepmeter.inversion.options import InvertOptions
+from creepmeter.inversion.reference import reference_of
 from creepmeter.io.layout import TILE_PX
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.io.store import StoreWriter
@@ -60,7 +61,7 @@ def invert_store(
     check(stack, PAIR_STACK)
     network = used_network(stack, options)
     share, cycle, used = independent_share_of(stack), cycle_of(stack), stack["used"].values
-    looks = looks_of(stack, options)
+    looks, reference = looks_of(stack, options), reference_of(stack)
     key = key or digest_text("invert", digest_file(source), options.model_dump())
     errors = errors_of_dates(stack, network, options)
     template = template_series(stack, network, options, errors).assign_attrs(key=key)
@@ -69,7 +70,7 @@ def invert_store(
     def work(block: Block) -> dict[str, Values]:
         here = stack.isel(block.region)
         found = invert_block(
-            used_values(here["displacement"].values, used),
+            used_values(here["displacement"].values - reference, used),
             network,
             options,
             sigma=used_values(here["sigma"].values, used) if "sigma" in here else None,

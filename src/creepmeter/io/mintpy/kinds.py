@@ -89,6 +89,8 @@ def _open_stack(contents: Contents) -> xr.Dataset:
     attributes = common_attributes(contents) | {"dataset": " ".join(source.array.name for source in sources)}
     if cycle is not None:
         attributes["cycle_m"] = cycle
+        if all(source.array.name.startswith("unwrapPhase_") for source in sources):
+            attributes["referenced"] = 1  # corrected phase is relative to the reference pixel
     return map_dataset(variables, coords, contents.grid, kind=PAIR_STACK, attributes=attributes)
 
 
