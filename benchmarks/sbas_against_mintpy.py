@@ -196,7 +196,7 @@ def main(arguments: Sequence[str]) -> int:
     text = TEMPLATE.format(data=folder / "data", reference=reference, method=given.unwrap)
     template.write_text(text, encoding="utf-8")
     ours_program = [str(Path(sys.executable).with_name("creepmeter")), "sbas"]
-    warm_up(ours_program, folder, given.unwrap)
+    warm_up(ours_program, folder, options, given.unwrap)
     figures: dict[str, object] = {"pixels": given.rows * given.columns}
     ours = run_steps(ours_program, folder / "ours", template, "creepmeter")
     whole = run_whole(ours_program, folder / "ours-whole", template)
@@ -219,11 +219,10 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def warm_up(program: Sequence[str], folder: Path, method: str) -> None:
+def warm_up(program: Sequence[str], folder: Path, like: RadarOptions, method: str) -> None:
     """Compile the kernels on a tiny stack, so that no measured step does."""
     small = folder / "tiny"
-    options = RadarOptions(rows=60, columns=80, dates=6, geocoded=False, cycle_chance=0.3)
-    reference = make_inputs(options, small / "data", seed=1)
+    reference = make_inputs(like.model_copy(update={"rows": 150, "columns": 150, "dates": 8}), small / "data", seed=1)
     template = small / "Tiny.txt"
     text = TEMPLATE.format(data=small / "data", reference=reference, method=method)
     template.write_text(text, encoding="utf-8")
