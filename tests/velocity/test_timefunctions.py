@@ -188,3 +188,16 @@ def test_too_few_or_unhelpful_dates_are_refused() -> None:
     late = options(step_date="20250101")
     with pytest.raises(ConfigError, match="cannot tell the terms intercept, velocity, step20250101 apart"):
         fit(np.zeros((30, 1, 1)), late)
+
+
+def test_time_counts_from_the_reference_date_where_one_is_given() -> None:
+    series = (0.05 * decimal_years_since(TIMES, TIMES[0])).reshape(-1, 1, 1)
+    day = str(TIMES[10])[:10].replace("-", "")
+    _, found = fit(series - series[10], options(ref_date=day))
+    assert_allclose(found["intercept"], 0, atol=1e-12)  # the line passes through zero there
+    assert_allclose(found["velocity"], 0.05)
+
+
+def test_time_constants_of_fractions_of_days_keep_their_names() -> None:
+    functions = make_time_functions(TIMES, options(exp=("20180601:60.2", "20180601:90.9")))
+    assert {"exp20180601Tau60.2D", "exp20180601Tau90.9D"} <= set(functions.datasets)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import CreepmeterError, InputError
 from creepmeter.interferograms.catalogue import Report, grid_of_layer, matching
-from creepmeter.interferograms.layers import Resampled, lattice_offset
+from creepmeter.interferograms.layers import Resampled, Scaled, lattice_offset
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.names import DatePair, by_pair, dates_of
 from creepmeter.io.layers import Layer, RasterLayer
@@ -155,6 +156,14 @@ class Placed:
     def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
         """Return the values of a window, (rows, columns)."""
         return self.layer.read(rows, columns)
+
+
+def known_layer(layer: Layer, name: str) -> Layer:
+    """Return a layer of the geometry whose declared no-data is NaN, and 0 in masks."""
+    nodata = getattr(layer, "nodata", None)
+    if nodata is None:
+        return layer
+    return Scaled(layer, nodata=nodata, fill=0.0 if name.endswith("Mask") else np.nan)
 
 
 def on_grid(layer: Layer, target: Grid | None, report: Report, label: str) -> Layer:

@@ -24,6 +24,7 @@ from creepmeter.interferograms.companions import (
     LostLayers,
     Placed,
     is_geotiff,
+    known_layer,
     on_grid,
     place_of,
     require_dates,
@@ -94,7 +95,7 @@ class _Reader:
         if name == "wrapPhase":
             return part_of(self.open(path, _COMPLEX, pair).layer, "angle")
         found = self.open(path, _TYPES[name], pair).layer
-        return found if name == "connectComponent" else _without_nodata(found, 1.0)
+        return _without_nodata(found, 1.0)
 
     def geometry(self, first: Frame, image: GammaPar | None) -> tuple[dict[str, Layer], Catalogue | None]:
         """Return the layers of the geometry on the interferograms' grid, and the lookup table on another one."""
@@ -126,12 +127,13 @@ class _Reader:
 
     def _as_geometry(self, name: str, path: Path, found: _Found) -> Layer:
         low = path.name.lower()
+        layer = known_layer(found.layer, name)
         if name == "incidenceAngle":
             turned = "theta" in low
-            return Turned(found.layer, -1.0 if turned else 1.0, _RIGHT_ANGLE if turned else 0.0)
+            return Turned(layer, -1.0 if turned else 1.0, _RIGHT_ANGLE if turned else 0.0)
         if name == "azimuthAngle":
-            return Turned(found.layer, 1.0, -_RIGHT_ANGLE if "phi" in low else 0.0)
-        return found.layer
+            return Turned(layer, 1.0, -_RIGHT_ANGLE if "phi" in low else 0.0)
+        return layer
 
     def _lookup(self, first: Frame, layers: dict[str, Layer]) -> Catalogue | None:
         path = one_file(self.options.lookup_y_file, self.base, self.report, "lookup_y_file")

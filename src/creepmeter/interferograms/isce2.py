@@ -137,7 +137,8 @@ def _interferogram(
         if other is None:
             continue
         try:
-            layers[name] = image_layer(other, -1)
+            layer = image_layer(other, -1)
+            layers[name] = Scaled(layer, dates.sign) if dates.backward and name == "wrapPhase" else layer
         except CreepmeterError as problem:
             report.note(f"{_short(path)}: {name} is not used: {problem}")
     return Interferogram(dates.pair, layers, float("nan"), _short(path))

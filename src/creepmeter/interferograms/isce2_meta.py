@@ -349,7 +349,8 @@ def baselines(folder: str | None, base: Path, report: Report) -> Perpendicular:
             (first, group), (second, other) = per_date[pair.ref], per_date[pair.sec]
             if group == other:
                 return second - first
-        return _baseline_in_rsc(path.with_name(f"{path.name}.rsc"))
+        named = dates_in(path.stem) or dates_in(path.parent.name)
+        return _baseline_in_rsc(path.with_name(f"{path.name}.rsc")) * (1.0 if named is None else named.sign)
 
     return of_pair
 

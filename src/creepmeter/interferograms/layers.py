@@ -65,7 +65,7 @@ class Scaled:
         values = self.layer.read(rows, columns)
         missing = None
         if self.nodata is not None:
-            missing = np.isnan(values) if np.isnan(self.nodata) else values == values.dtype.type(self.nodata)
+            missing = np.isnan(values) if np.isnan(self.nodata) else values == self.nodata
         values = values.astype(np.float32) if values.dtype != np.float32 else values
         if self.factor != 1.0 or self.add != 0.0:
             values = values * np.float32(self.factor) + np.float32(self.add)

@@ -86,9 +86,10 @@ class Looks:
         """Return pixels joined, (rows // tall, columns // wide)."""
         if self.plain:
             return values
-        if self.method == "nearest" or name in NEAREST_ONLY or values.dtype.kind in ("b", "u", "i"):
+        if self.method == "nearest" or name in NEAREST_ONLY or values.dtype.kind == "b":
             return values[self.tall // 2 :: self.tall, self.wide // 2 :: self.wide]
         rows, columns = values.shape[0] // self.tall, values.shape[1] // self.wide
+        values = values.astype(np.float32) if values.dtype.kind in ("u", "i") else values
         parts = values.reshape(rows, self.tall, columns, self.wide).swapaxes(1, 2).reshape(rows, columns, -1)
         valid = ~np.isnan(parts)
         measured = valid & (parts != 0) if name in ZERO_IS_MISSING else valid

@@ -27,6 +27,7 @@ from creepmeter.interferograms.companions import (
     LostLayers,
     Placed,
     is_geotiff,
+    known_layer,
     on_grid,
     place_of,
     require_dates,
@@ -164,7 +165,7 @@ class _Reader:
     def _companion(self, name: str, path: Path, dates: DatePair) -> Layer:
         if is_geotiff(path):
             raster = RasterLayer(path)
-            layer: Layer = raster if name == "connectComponent" else Scaled(raster, nodata=raster.nodata)
+            layer: Layer = Scaled(raster, nodata=raster.nodata)
             return Scaled(layer, dates.sign) if name == "wrapPhase" else layer
         siblings = [file for file, _ in self.companions.files[name].values()]
         shape = self.header(path, [*siblings, *self.files]).shape
@@ -196,6 +197,8 @@ class _Reader:
         ):
             path = one_file(getattr(self.options, option), self.base, self.report, option)
             layer = self._attempt(name, path) if path is not None else None
+            if isinstance(layer, RasterLayer):
+                layer = Placed(known_layer(layer, name), layer.grid)
             if layer is not None:
                 layers[name] = on_grid(layer, first.grid, self.report, name)
         for name in {"incidenceAngle", "azimuthAngle"} & set(layers):

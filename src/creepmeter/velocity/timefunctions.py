@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from creepmeter.errors import ConfigError
 from creepmeter.kernels.fit import fit_series, fit_whole
-from creepmeter.model.epoch import Epochs, as_epoch, decimal_years_since
+from creepmeter.model.epoch import Epoch, Epochs, as_epoch, decimal_years_since
 from creepmeter.model.terms import Term, design_columns, parse_terms
 from creepmeter.velocity.options import TimeFunctionOptions
 
@@ -119,7 +119,7 @@ def make_time_functions(times: Epochs, options: TimeFunctionOptions, excluded: E
     if not used.any():
         message = f"none of the {len(times)} dates is left for the fit: check start_date, end_date and exclude_date"
         raise ConfigError(message)
-    columns, _, design = design_columns(terms, times, times[used].min(), decimal_years_since)
+    columns, _, design = design_columns(terms, times, _origin(times, used, options), decimal_years_since)
     labels = [_label(term) for term in terms for _ in term.names]
     if used.sum() < len(columns):
         message = f"{used.sum()} dates cannot determine {len(columns)} terms ({', '.join(columns)}): take fewer terms"
@@ -128,6 +128,16 @@ def make_time_functions(times: Epochs, options: TimeFunctionOptions, excluded: E
     seasons = tuple(_label(term)[0] for term in terms if len(term.names) > 1)
     names, units = zip(*labels, strict=True)
     return TimeFunctions(names, units, seasons, design, used)
+
+
+def _origin(times: Epochs, used: Bools, options: TimeFunctionOptions) -> Epoch:
+    """Return where time begins: the reference date where one is given, else the first date used."""
+    days = [str(time)[:10].replace("-", "") for time in times]
+    if options.ref_date is not None and options.ref_date in days:
+        chosen: Epoch = times[days.index(options.ref_date)]
+        return chosen
+    first: Epoch = times[used].min()
+    return first
 
 
 def _label(term: Term) -> tuple[str, str]:
@@ -141,7 +151,7 @@ def _label(term: Term) -> tuple[str, str]:
     date = term.names[0].split("_")[1]
     if term.kind == "polyline":
         return f"velocityPost{date}", "m/yr"
-    decay = f"Tau{int(term.days)}D" if term.days is not None else ""
+    decay = f"Tau{term.days:g}D" if term.days is not None else ""
     return f"{term.kind}{date}{decay}", "m"
 
 

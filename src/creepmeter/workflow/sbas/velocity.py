@@ -173,6 +173,11 @@ def fit_velocity_file(
         name: Dataset(opened.shape, np.dtype(np.float32), {"UNIT": unit}) for name, unit in functions.datasets.items()
     }
     writer = ProductWriter.create_or_resume(target, layout, attributes, key)
+    if errors is not None:
+        logger.warning(
+            "%s: the errors of its dates are taken as independent, which makes those of the velocity too small",
+            errors.path,
+        )
     datum = _datum(opened, options)
 
     def work(block: Block) -> dict[str, Values]:
