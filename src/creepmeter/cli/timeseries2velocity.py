@@ -63,7 +63,9 @@ def command(
     options = _options(template, given)
     if ref_lalo is not None:
         options = changed(options, ref_yx=_pixel(series, ref_lalo, given))
-    target = writable(target) if target is not None else series.parent / "velocity.h5"
+    from creepmeter.workflow.sbas.folder import VELOCITIES, VELOCITY
+
+    target = writable(target) if target is not None else series.parent / VELOCITIES.get(series.name, VELOCITY)
     require_other(series, target)
     announce_compilation()
     with shown_progress() as progress:

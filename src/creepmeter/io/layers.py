@@ -279,7 +279,7 @@ def dataset_in(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
         if link is None:
             message = f"{path} has no dataset {name!r}: get the file again or leave it out"
             raise ImageError(message)
-        group = None if isinstance(link, h5py.ExternalLink) else group.get(part)
+        group = None if isinstance(link, h5py.ExternalLink | h5py.SoftLink) else group.get(part)
         if group is None or (isinstance(group, h5py.Dataset) and (group.external or group.is_virtual)):
             message = f"{path}: {name!r} lies in another file, which is not followed; copy the data into one file"
             raise ImageError(message)

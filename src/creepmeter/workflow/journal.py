@@ -57,6 +57,10 @@ class Journal:
         found = self._read().get(step, {})
         state = found.get("state", {})
         texts = {name: tuple(map(str, found.get(name, ()))) for name in ("files", "notes", "left_out")}
+        # files of a step that is done again are removed: a journal must not name what lies elsewhere
+        texts["files"] = tuple(
+            name for name in texts["files"] if name not in ("", ".", "..") and Path(name).name == name
+        )
         return Entry(key=str(found.get("key", "")), state=dict(state) if isinstance(state, dict) else {}, **texts)
 
     def note(self, step: str, entry: Entry) -> None:

@@ -126,16 +126,27 @@ def _measured(contents: Contents) -> tuple[list[str], list[Source], float | None
     return [names[name] for name in found], sources, None
 
 
+_SIZES = {
+    "rangeOffset": ("RANGE_PIXEL_SIZE", "RLOOKS", -1.0),
+    "azimuthOffset": ("AZIMUTH_PIXEL_SIZE", "ALOOKS", 1.0),
+}
+_EARTH_RADIUS_M = 6_371_000.0
+
+
 def _offset_factor(contents: Contents, name: str) -> float:
     """Return metres per stored unit: pixels times pixel size, range counted away from the satellite."""
     planar = contents.attributes.get("PROCESSOR", "").lower() == "cosicorr"
     if planar or contents.units.get(name) in _METRES:
         return 1.0
-    attribute, sign = {"rangeOffset": ("RANGE_PIXEL_SIZE", -1.0), "azimuthOffset": ("AZIMUTH_PIXEL_SIZE", 1.0)}[name]
+    attribute, looks, sign = _SIZES[name]
     size = number_of(contents.attributes, attribute, contents.path)
     if size is None or not size > 0:
         message = f"{contents.path}: {attribute} is missing, so {name} in pixels has no metres; load it again"
         raise StoreError(message)
+    size /= number_of(contents.attributes, looks, contents.path) or 1.0  # offsets count pixels before looks
+    if name == "azimuthOffset":  # from the orbit to the ground
+        radius = number_of(contents.attributes, "EARTH_RADIUS", contents.path) or _EARTH_RADIUS_M
+        size *= radius / (radius + (number_of(contents.attributes, "HEIGHT", contents.path) or 0.0))
     return sign * size
 
 

@@ -32,6 +32,7 @@ from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.kernels.phase import lanes_bytes
 from creepmeter.kernels.threads import in_threads, limit_threads, thread_count
 from creepmeter.model.network import Network
+from creepmeter.workflow.sbas.folder import layer_identity
 from creepmeter.workflow.sbas.maps import find, read_mask, used_pairs
 
 logger = logging.getLogger(__name__)
@@ -329,7 +330,8 @@ def _key(plan: _Plan) -> str:
     options = plan.options.model_dump(exclude={"min_temp_coh", "min_num_pixel", "shadow_mask"})
     names = [name for name in (plan.dataset, plan.quality, plan.mask) if name is not None]
     wanted = digest_text(np.packbits(plan.wanted).tobytes().hex())
-    return digest_text("invert_network", options, plan.dataset, plan.stack.digest(names), wanted)
+    layers = [layer_identity(plan.stack, name) for name in names]  # with what a corrected layer was made from
+    return digest_text("invert_network", options, plan.dataset, plan.stack.digest(names), layers, wanted)
 
 
 def _writers(plan: _Plan, targets: Sequence[Path], key: str) -> list[ProductWriter]:

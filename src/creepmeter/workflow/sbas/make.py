@@ -13,8 +13,10 @@ from pathlib import Path
 
 from creepmeter.errors import ConfigError, StoreError
 from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.provenance import digest_arrays, digest_text
 from creepmeter.model.epoch import as_epoch
+from creepmeter.model.network import Network
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity, sigma_name
@@ -260,7 +262,7 @@ def invert(run: SbasSetting) -> Made:
     stack, options, geometry = run.stack(), run.template.invert, run.geometry()
     offsets = [name for name in ("rangeOffset", "azimuthOffset") if name in stack.names]
     names: Sequence[str | None]
-    names = [_phase_of(options.obs_dataset, stack.names)] if "unwrapPhase" in stack.names else offsets
+    names = [_phase_of(options.obs_dataset, stack)] if "unwrapPhase" in stack.names else offsets
     files: list[Path] = []
     for name in names:
         chosen = options.override({"obs_dataset": name}, step="invert_network")
@@ -275,12 +277,17 @@ def invert(run: SbasSetting) -> Made:
     return Made(tuple(path.name for path in files))
 
 
-def _phase_of(wanted: str | None, names: Sequence[str]) -> str | None:
+def _phase_of(wanted: str | None, stack: StackFile) -> str | None:
     """Return the phase to invert: where a network has no triplets, phase closure leaves that of the step before."""
+    names = stack.names
     if wanted is None or wanted in names:
         return wanted
     found = next(name for name in ("unwrapPhase_bridging", "unwrapPhase") if name in names and name in wanted)
-    logger.warning("the stack has no %s: %s is inverted; see what correct_unwrap_error says", wanted, found)
+    kept = [pair for pair, keep in zip(stack.pairs, stack.keep, strict=True) if keep]
+    if not wanted.endswith("phaseClosure") or len(Network(tuple(dict.fromkeys(kept))).loops()):
+        message = f"{stack.path} has no {wanted}, which the template asks for: run the step correct_unwrap_error first"
+        raise StoreError(message)
+    logger.warning("the network has no triplets for phase closure: %s is inverted", found)
     return found
 
 
