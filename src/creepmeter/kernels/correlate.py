@@ -1,352 +1,438 @@
-"""Integer search: normalised cross-correlation of every chip with every shift, masks inside the sums.
+"""Whole-pixel search: normalised cross-correlation of every chip with every shift, masks inside the sums.
 
-For a shift (u, v) the two images are multiplied once; products are summed into bands of rows, and a chip is a sum over
-bands. The cost per shift is one multiplication per pixel, however large the chips and however much they overlap.
+For a shift (u, v) the two images are multiplied once; products are summed into cells, the common divisor of chip and
+step, and a chip is a sum of cells. The cost per shift is one multiplication per pixel, however large the chips and
+however much they overlap.
 
 With weights m (1 valid, 0 missing) of both images and n = sum m_a m_b over the chip, the correlation is::
 
     rho(u, v) = [ S_ab - S_a S_b / n ] / sqrt( [S_aa - S_a^2 / n] [S_bb - S_b^2 / n] )
 
-where S_ab = sum m_a m_b a b and so on: a missing pixel of either image is left out of every sum.
+where S_ab = sum m_a m_b a b and so on: a missing pixel of either image is left out of every sum. Tiles without a missing
+pixel need S_ab only; the other sums are those of windows (Lewis 1995).
 """
 
 from __future__ import annotations
 
+from math import gcd
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.kernels._jit import jit, jit_fast
+from creepmeter.kernels._jit import jit
+from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED, describe_peak, highest, second_highest
+from creepmeter.kernels.products import (
+    LANES,
+    cell_products,
+    column_groups,
+    first_lanes,
+    second_lanes,
+    shift_groups,
+)
 from creepmeter.kernels.threads import in_threads
+from creepmeter.kernels.windows import box, copy_tile, integrate, moments, row_moments
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
-Sizes: TypeAlias = tuple[int, int, int]  # chip, step, band
+Images: TypeAlias = tuple[Floats, Bools, Floats, Bools]  # ref, ref_valid, sec, sec_valid
+Sizes: TypeAlias = tuple[int, int, int]  # cell, shifts down, shifts along
+State: TypeAlias = tuple[Floats, Floats, Floats]  # lanes of ref, rows of sec as lanes, sums of cells
+Tables: TypeAlias = tuple[Doubles, Doubles]  # integral images of values and squares
+Place: TypeAlias = tuple[int, int, int, int]  # first row, first and last lane, pixels from lane to lane
+Windows: TypeAlias = tuple[Tables, Tables, Floats, Floats, Floats]
+Bounds: TypeAlias = tuple[int, int, int, int]  # first and last row, first and last column
+Tile: TypeAlias = tuple[int, int, int, int]  # first and last row of chips, first and last column of chips
 
-TILE = 16  # most chips along the edge of a tile; fixed, so that results do not depend on blocks or threads
-TILE_PX = 1024  # chips far apart share no product: their tiles are kept small
-UNDEFINED = np.float32(-2.0)  # correlation of a shift with too few common pixels or no texture
-MOMENTS = 6  # a b, n, a, a a, b, b b
-OF_A, OF_B = (1, 2, 3), (1, 4, 5)  # the moments that are sums of one image over the pixels of the other
-TEXTURE_EPS = 1e-6  # variance below this share of the mean square is rounding, not texture
+TILE_CELLS = 32  # cells down a tile; fixed, so that results do not depend on blocks or threads
+PLANES = 3  # an image, its mask, its square
+TABLES = 4  # integral images: of values and squares of both tiles
+PRODUCTS = 6  # a b, m m, a m, a a m, m b, m b b
+OF_FIRST = (0, 1, 0, 2, 1, 1)  # planes that are multiplied
+OF_SECOND = (0, 1, 1, 1, 0, 2)
+WORK_PER_LANE = 40  # operations per lane and shift besides multiplying; weighs small cells against large ones
 
 
-@jit
-def copy_tile(image: Floats, valid: Bools, top: int, left: int, out: Floats, mask: Floats) -> bool:
-    """Copy a window into `out` (mean removed, missing = 0) and `mask` (1 or 0); outside the image is missing.
+def choose_cell(chip: int, step: int, columns: int) -> int:
+    """Return the edge of a cell that costs least: a divisor of chip and step; 0 if a chip would have too many cells.
 
-    Returns whether every pixel is valid.
+    Parameters
+    ----------
+    chip, step : int
+        Edge of a chip and distance of chips, pixels.
+    columns : int
+        Chips along a row.
     """
-    rows, columns = image.shape
-    height, width = out.shape
-    total = 0.0
-    count = 0
-    for i in range(height):
-        y = top + i
-        for j in range(width):
-            x = left + j
-            inside = 0 <= y < rows and 0 <= x < columns and valid[y, x]
-            mask[i, j] = 1.0 if inside else 0.0
-            out[i, j] = image[y, x] if inside else 0.0
-            if inside:
-                total += image[y, x]
-                count += 1
-    mean = np.float32(total / max(count, 1))
-    for i in range(height):
-        for j in range(width):
-            out[i, j] = (out[i, j] - mean) * mask[i, j]
-    return bool(count == height * width)
+    common = gcd(chip, step)
+    costs = {cell: _cost(cell, chip, step, columns) for cell in range(1, common + 1) if common % cell == 0}
+    usable = {cell: cost for cell, cost in costs.items() if cost > 0}
+    return min(usable, key=usable.__getitem__) if usable else 0
 
 
-@jit
-def box_sums(values: Floats, size: int, squared: bool) -> Doubles:
-    """Return sums over every `size` x `size` window by running sums in float64, shape reduced by size - 1."""
-    height, width = values.shape
-    out = np.empty((height - size + 1, width - size + 1))
-    column = np.zeros(width)
-    for i in range(height):
-        for j in range(width):
-            value = np.float64(values[i, j])
-            column[j] += value * value if squared else value
-            if i >= size:
-                old = np.float64(values[i - size, j])
-                column[j] -= old * old if squared else old
-        if i >= size - 1:
-            run = 0.0
-            for j in range(width):
-                run += column[j]
-                if j >= size:
-                    run -= column[j - size]
-                if j >= size - 1:
-                    out[i - size + 1, j - size + 1] = run
-    return out
-
-
-@jit_fast
-def band_products(a: Floats, b: Floats, top: int, left: int, band: int, out: Floats) -> None:
-    """Sum a(y, x) b(y + top, x + left) down every `band` rows into one row of `out`."""
-    bands, width = out.shape
-    for i in range(bands):
-        line = out[i]
-        line[:] = 0.0
-        for y in range(i * band, (i + 1) * band):
-            first, second = a[y], b[y + top, left : left + width]
-            for x in range(width):
-                line[x] += first[x] * second[x]
-
-
-@jit_fast
-def chip_sums(bands: Floats, band: int, chip: int, step: int, columns: Doubles, out: Doubles) -> None:
-    """Sum the products of every chip from bands of rows: first down the columns, then along the row."""
-    rows, chips = out.shape
-    for i in range(rows):
-        columns[:] = 0.0
-        for k in range(i * step // band, (i * step + chip) // band):
-            line = bands[k]
-            for x in range(len(columns)):
-                columns[x] += line[x]
-        for j in range(chips):
-            total = 0.0
-            under = columns[j * step : j * step + chip]
-            for x in range(chip):
-                total += under[x]
-            out[i, j] = total
-
-
-@jit
-def correlation(ab: float, n: float, a: float, aa: float, b: float, bb: float) -> np.float32:
-    """Return the correlation from the six sums; UNDEFINED without texture."""
-    spread_a = aa - a * a / n
-    spread_b = bb - b * b / n
-    if spread_a <= TEXTURE_EPS * aa or spread_b <= TEXTURE_EPS * bb or spread_a <= 0.0 or spread_b <= 0.0:
-        return UNDEFINED
-    return np.float32((ab - a * b / n) / np.sqrt(spread_a * spread_b))
-
-
-@jit
-def whole_windows(mask: Floats, height: int, width: int) -> Bools:
-    """Tell for every place of a window of this size whether no pixel under it is missing."""
-    rows, columns = mask.shape
-    missing = np.zeros((rows + 1, columns + 1), np.int64)
-    for y in range(rows):
-        run = 0
-        for x in range(columns):
-            run += 0 if mask[y, x] > 0.0 else 1
-            missing[y + 1, x + 1] = missing[y, x + 1] + run
-    out = np.empty((rows - height + 1, columns - width + 1), np.bool_)
-    for u in range(out.shape[0]):
-        for v in range(out.shape[1]):
-            low, right = u + height, v + width
-            out[u, v] = missing[low, right] - missing[u, right] - missing[low, v] + missing[u, v] == 0
-    return out
-
-
-@jit
-def _take(box: Doubles, top: int, left: int, step: int, out: Doubles) -> None:
-    """Read a window sum for every chip."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] = box[top + i * step, left + j * step]
-
-
-@jit
-def _correlate_tile(
-    a: Floats, mask_a: Floats, whole_a: bool, b: Floats, mask_b: Floats, sizes: Sizes, least: float, out: Floats
-) -> None:
-    """Correlate the chips of a tile with every shift; `sizes` = chip, step, band.
-
-    Where one image misses no pixel, the sums of the other over the common pixels are plain window sums, known for all
-    shifts at once. So a shift costs one product per pixel without missing pixels, three or six with them.
-    """
-    chip, step, band = sizes
-    boxes_a = (box_sums(mask_a, chip, False), box_sums(a, chip, False), box_sums(a, chip, True))
-    boxes_b = (box_sums(mask_b, chip, False), box_sums(b, chip, False), box_sums(b, chip, True))
-    whole_b = whole_windows(mask_b, a.shape[0], a.shape[1])
-    square_a, square_b = a * a, b * b
-    bands, columns = np.empty((a.shape[0] // band, a.shape[1]), np.float32), np.empty(a.shape[1])
-    sums = np.empty((MOMENTS, out.shape[0], out.shape[1]))
-    for u in range(out.shape[2]):
-        for v in range(out.shape[3]):
-            place = (u, v)
-            _sum_products(a, b, place, sizes, bands, columns, sums[0])
-            if whole_a:
-                for k in range(3):
-                    _take(boxes_b[k], u, v, step, sums[OF_B[k]])
-            else:
-                _sum_products(mask_a, mask_b, place, sizes, bands, columns, sums[1])
-                _sum_products(mask_a, b, place, sizes, bands, columns, sums[4])
-                _sum_products(mask_a, square_b, place, sizes, bands, columns, sums[5])
-            if whole_b[u, v]:
-                for k in range(3):
-                    _take(boxes_a[k], 0, 0, step, sums[OF_A[k]])
-            else:
-                _sum_products(a, mask_b, place, sizes, bands, columns, sums[2])
-                _sum_products(square_a, mask_b, place, sizes, bands, columns, sums[3])
-            _correlations(sums, least, out[:, :, u, v])
-
-
-@jit
-def _sum_products(
-    a: Floats, b: Floats, place: tuple[int, int], sizes: Sizes, bands: Floats, columns: Doubles, out: Doubles
-) -> None:
-    """Sum a(y, x) b(y + u, x + v) over every chip."""
-    chip, step, band = sizes
-    band_products(a, b, place[0], place[1], band, bands)
-    chip_sums(bands, band, chip, step, columns, out)
-
-
-@jit
-def _correlations(sums: Doubles, least: float, out: Floats) -> None:
-    """Turn the six sums of every chip into its correlation; UNDEFINED with fewer than `least` common pixels."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            n = sums[1, i, j]
-            if n < least:
-                out[i, j] = UNDEFINED
-            else:
-                out[i, j] = correlation(sums[0, i, j], n, sums[2, i, j], sums[3, i, j], sums[4, i, j], sums[5, i, j])
-
-
-@jit
-def find_peak(surface: Floats, found: Doubles) -> None:
-    """Write (row shift index, column shift index, peak, second peak) of one correlation surface into `found`.
-
-    The second peak is the highest other local maximum, UNDEFINED if there is none. Without any defined value the
-    peak is UNDEFINED.
-    """
-    shifts = surface.shape[0]
-    best = UNDEFINED
-    top = left = 0
-    for u in range(shifts):
-        for v in range(shifts):
-            if surface[u, v] > best:
-                best = surface[u, v]
-                top, left = u, v
-    second = UNDEFINED
-    for u in range(1, shifts - 1):
-        for v in range(1, shifts - 1):
-            value = surface[u, v]
-            if value > second and (abs(u - top) > 1 or abs(v - left) > 1) and _is_local_peak(surface, u, v):
-                second = value
-    found[0], found[1], found[2], found[3] = top, left, best, second
-
-
-@jit
-def _is_local_peak(surface: Floats, u: int, v: int) -> bool:
-    value = surface[u, v]
-    for i in range(u - 1, u + 2):
-        for j in range(v - 1, v + 2):
-            if surface[i, j] > value:
-                return False
-    return True
-
-
-@jit
-def parabola(before: float, here: float, after: float) -> float:
-    """Return the place of the peak between three samples, -0.5 to 0.5."""
-    bend = before - 2.0 * here + after
-    if bend >= 0.0:
+def _cost(cell: int, chip: int, step: int, columns: int) -> float:
+    """Return operations per row of chips and shift; 0 when a tile holds no whole chip."""
+    across, apart = chip // cell, step // cell
+    if across > LANES:
         return 0.0
-    return min(0.5, max(-0.5, 0.5 * (before - after) / bend))
+    tiles = -(-columns // chips_across(across, apart))
+    lanes = tiles * LANES * apart
+    return float(lanes * (cell * column_groups(cell) + WORK_PER_LANE + 2 * across))
 
 
 @jit
-def _store_peak(surface: Floats, search: int, found: Doubles, out: Floats) -> None:
-    """Turn the peak of one surface into (dy, dx, peak, second, edge, start dy, start dx)."""
-    find_peak(surface, found)
-    u, v = int(found[0]), int(found[1])
-    last = surface.shape[0] - 1
-    edge = u in (0, last) or v in (0, last)
-    if not edge:
-        edge = min(surface[u - 1, v], surface[u + 1, v], surface[u, v - 1], surface[u, v + 1]) <= UNDEFINED
-    out[0], out[1], out[2], out[3], out[4] = u - search, v - search, found[2], found[3], 1.0 if edge else 0.0
-    out[5], out[6] = out[0], out[1]
-    if not edge:
-        out[5] += np.float32(parabola(surface[u - 1, v], surface[u, v], surface[u + 1, v]))
-        out[6] += np.float32(parabola(surface[u, v - 1], surface[u, v], surface[u, v + 1]))
+def chips_across(across: int, apart: int) -> int:
+    """Return the chips along a tile; a chip is `across` cells wide, and the next lies `apart` cells on."""
+    return (LANES - across) // apart + 1
 
 
-PEAK_FIELDS = 7  # dy, dx, peak, second peak, edge (1 or 0), sub-pixel start dy, dx
+@jit
+def chips_down(apart: int) -> int:
+    """Return the chips down a tile."""
+    return max(1, TILE_CELLS // apart)
+
+
+@jit
+def _sum_boxes(cells: Floats, rows: int, scratch: Floats, out: Floats) -> None:
+    """Sum `rows` rows of cells, and as many neighbouring lanes; `cells` (rows, shifts * LANES)."""
+    _add_lines(cells.reshape(-1), cells.shape[1], rows, scratch[: len(out)])
+    _add_lines(scratch, 1, rows, out)
+
+
+@jit
+def _add_lines(source: Floats, apart: int, count: int, out: Floats) -> None:
+    """Write the sum of `count` stretches of `source`, each `apart` after the one before."""
+    size = len(out)
+    k = min(count, 4)
+    if k == 4:  # noqa: PLR2004 - the usual case, in one pass
+        zero, first = source[:size], source[apart : apart + size]
+        second, third = source[2 * apart : 2 * apart + size], source[3 * apart : 3 * apart + size]
+        for x in range(size):
+            out[x] = zero[x] + first[x] + second[x] + third[x]
+    else:
+        out[:] = source[:size]
+        k = 1
+    while k + 2 < count:
+        one = source[k * apart : k * apart + size]
+        two = source[(k + 1) * apart : (k + 1) * apart + size]
+        three = source[(k + 2) * apart : (k + 2) * apart + size]
+        for x in range(size):
+            out[x] += one[x] + two[x] + three[x]
+        k += 3
+    while k < count:
+        one = source[k * apart : k * apart + size]
+        for x in range(size):
+            out[x] += one[x]
+        k += 1
+
+
+@jit
+def _correlate_whole(
+    products: Floats, mean: Floats, inverse: Floats, total: Floats, scale: Floats, out: Floats
+) -> None:
+    """Write the correlations of one row of shifts from products, moments of the second and of the first image."""
+    for x in range(len(out)):
+        value = (products[x] - total[x] * mean[x]) * scale[x] * inverse[x]
+        out[x] = value if value == value else UNDEFINED  # noqa: PLR0124 - false for NaN only
+
+
+@jit
+def _correlate_masked(sums: Floats, least: float, out: Floats) -> None:
+    """Write the correlations from all six sums (PRODUCTS, shifts * LANES)."""
+    flat = out.reshape(-1)
+    fewest = np.float32(least - 0.5)  # n is a whole number
+    for x in range(len(flat)):
+        n = sums[1, x]
+        one = np.float32(1.0) / max(n, np.float32(1.0))
+        first, second = sums[2, x], sums[4, x]
+        spread_a, spread_b = sums[3, x] - first * first * one, sums[5, x] - second * second * one
+        seen = n > fewest and spread_a > np.float32(1e-6) * sums[3, x] and spread_b > np.float32(1e-6) * sums[5, x]
+        power = spread_a * spread_b
+        root = np.sqrt(power) if seen and power > 0.0 else np.float32(1.0)
+        flat[x] = (sums[0, x] - first * second * one) / root if seen and power > 0.0 else UNDEFINED
+
+
+@jit
+def _moments_of_chips(
+    tables: Tables, place: Place, chip: int, inside: Bounds, least: float, total: Floats, scale: Floats
+) -> None:
+    """Write sum and reciprocal root of the squared deviations of chips over the part of them inside bounds.
+
+    `place` = first row, first and last lane, pixels from lane to lane.
+    """
+    y0, first, last, cell = place
+    top, low = max(y0, inside[0]), min(y0 + chip, inside[1])
+    for j in range(first, last):
+        left, right = max(j * cell, inside[2]), min(j * cell + chip, inside[3])
+        total[j], scale[j] = 0.0, np.nan
+        if top < low and left < right:
+            sum_ = box(tables[0], top, low, left, right)
+            power = box(tables[1], top, low, left, right)
+            _, inverse = moments(sum_, power, float((low - top) * (right - left)), least)
+            total[j], scale[j] = sum_, inverse
+
+
+@jit
+def _clip(
+    tables: Tables, place: Place, chip: int, inside: Bounds, least: float, u: int, total: Floats, scale: Floats
+) -> None:
+    """Correct the moments of chips, all shifts of row u, where the second image ends; `inside` = its bounds."""
+    y0, _, lanes, cell = place
+    top, low, left, right = inside
+    all_lanes = y0 < top - u or y0 + chip > low - u
+    for v in range(len(total) // LANES):
+        bounds = (top - u, low - u, left - v, right - v)
+        part = slice(v * LANES, (v + 1) * LANES)
+        first = lanes if all_lanes else min(lanes, max(0, (left - v + cell - 1) // cell))
+        last = lanes if all_lanes else max(first, min(lanes, (right - v - chip) // cell + 1))
+        _moments_of_chips(tables, (y0, 0, first, cell), chip, bounds, least, total[part], scale[part])
+        _moments_of_chips(tables, (y0, last, lanes, cell), chip, bounds, least, total[part], scale[part])
+
+
+@jit
+def _square_planes(values: Floats, mask: Floats) -> Floats:
+    """Return the image, its mask and its square as planes."""
+    planes = np.empty((PLANES, *values.shape), np.float32)
+    planes[0] = values
+    planes[1] = mask
+    planes[2] = values * values
+    return planes
+
+
+@jit
+def _advance(first: Floats, second: Floats, row: int, sizes: Sizes, state: State) -> None:
+    """Sum the products of one row of cells; `sizes` = cell, shifts down, shifts along."""
+    cell, down, _ = sizes
+    lanes, ring, cells = state
+    columns = column_groups(cell)
+    start = 0 if row == 0 else row * cell + down - 1
+    for plane in range(len(first)):
+        for y in range(start, (row + 1) * cell + down - 1):
+            second_lanes(second[plane, y], cell, ring[plane, y % ring.shape[1]])
+        for k in range(cell):
+            first_lanes(first[plane, row * cell + k], cell, lanes[plane, k * columns * LANES : (k + 1) * columns * LANES])
+    for q in range(len(cells)):
+        one, two = (OF_FIRST[q], OF_SECOND[q])
+        cell_products(lanes[one], ring[two], row * cell, sizes, cells[q, row % cells.shape[1]])
+
+
+@jit
+def _make_state(planes: int, products: int, across: int, sizes: Sizes) -> State:
+    """Return memory for lanes of the first image, rows of the second, and sums of cells."""
+    cell, down, along = sizes
+    columns = column_groups(cell)
+    lanes = np.empty((planes, cell * columns * LANES), np.float32)
+    ring = np.empty((planes, cell + down - 1, (columns + along - 1) * LANES), np.float32)
+    cells = np.empty((products, across, down * along * LANES), np.float32)
+    return lanes, ring, cells
+
+
+@jit
+def _finish_row(
+    surfaces: Floats, wanted: Bools, apart: int, geometry: Ints, out: Floats, kept: Floats
+) -> None:
+    """Find the peaks of a row of chips, `apart` lanes from one to the next; keep the surfaces if there is room."""
+    down, along = 2 * geometry[3] + 1, 2 * geometry[4] + 1
+    stride = len(surfaces) // down
+    sizes = (down, along, stride)
+    best, second = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
+    places = np.empty(LANES, np.int32)
+    highest(surfaces, sizes, best, places)
+    second_highest(surfaces, sizes, places, second)
+    for k in range(len(wanted)):
+        if not wanted[k]:
+            continue
+        lane, found = k * apart, out[k]
+        place = int(places[lane])
+        found[:] = 0.0
+        found[2], found[3], found[4] = best[lane], second[lane], 1.0
+        if place >= 0:
+            found[0] = place // stride - geometry[3] + geometry[7]
+            found[1] = place % stride - geometry[4] + geometry[8]
+            describe_peak(surfaces, sizes, lane, place, found)
+        if kept.shape[1] > 0:
+            for u in range(down):
+                kept[k, u, :] = surfaces[u * stride : u * stride + along, lane]
+
+
+@jit
+def _take(room: Doubles, number: int, shape: tuple[int, int]) -> Doubles:
+    """Return one of four tables of a shape in memory that all tiles use."""
+    size = len(room) // TABLES
+    return room[number * size : number * size + shape[0] * shape[1]].reshape(shape)
+
+
+@jit
+def _make_windows(a: Floats, b: Floats, chip: int, down: int, along: int, room: Doubles) -> Windows:
+    """Return integral images of both tiles, and memory for moments of chips and of rows of windows."""
+    shape_a, shape_b = (a.shape[0] + 1, a.shape[1] + 1), (b.shape[0] + 1, b.shape[1] + 1)
+    tables_a = (_take(room, 0, shape_a), _take(room, 1, shape_a))
+    tables_b = (_take(room, 2, shape_b), _take(room, 3, shape_b))
+    integrate(a, tables_a[0], tables_a[1])
+    integrate(b, tables_b[0], tables_b[1])
+    rings = np.empty((2, down, along * LANES), np.float32)
+    lines = np.empty((2, b.shape[1] - chip + 1), np.float32)
+    return tables_a, tables_b, rings, lines, np.zeros((2, along * LANES), np.float32)
+
+
+@jit
+def _whole_row(
+    sums: Floats, windows: Windows, inside: Bounds, place: Place, ready: int, geometry: Ints, least: float, out: Floats
+) -> None:
+    """Correlate a row of chips that miss no pixel; windows above row `ready` of the second image are known."""
+    tables_a, tables_b, rings, lines, chips = windows
+    chip, cell, down = geometry[0], geometry[2], rings.shape[1]
+    size = rings.shape[2]
+    for y in range(max(ready, place[0]), place[0] + down):
+        row_moments(tables_b[0], tables_b[1], y, chip, inside, least, lines[0], lines[1])
+        second_lanes(lines[0], cell, rings[0, y % down])
+        second_lanes(lines[1], cell, rings[1, y % down])
+    full = (0, tables_a[0].shape[0] - 1, 0, tables_a[0].shape[1] - 1)
+    clipped = inside[0] > 0 or inside[2] > 0 or inside[1] < tables_b[0].shape[0] - 1
+    clipped = clipped or inside[3] < tables_b[0].shape[1] - 1
+    for u in range(down):
+        if u == 0 or clipped:
+            _moments_of_chips(tables_a, place, chip, full, least, chips[0], chips[1])
+            for v in range(LANES, size, LANES):
+                chips[0, v : v + LANES] = chips[0, :LANES]
+                chips[1, v : v + LANES] = chips[1, :LANES]
+        if clipped:
+            _clip(tables_a, place, chip, inside, least, u, chips[0], chips[1])
+        y = (place[0] + u) % down
+        part = slice(u * size, (u + 1) * size)
+        _correlate_whole(sums[part], rings[0, y], rings[1, y], chips[0], chips[1], out[part])
+
+
+@jit
+def _correlate_rows(
+    planes: tuple[Floats, Floats], inside: Bounds, wanted: Bools, geometry: Ints, least: float, room: Doubles,
+    out: Floats, kept: Floats,
+) -> None:  # fmt: skip
+    """Search the chips of a tile, row by row; one plane each where no pixel is missing, else image, mask, square."""
+    first, second = planes
+    chip, step, cell = geometry[0], geometry[1], geometry[2]
+    down, along = 2 * geometry[3] + 1, shift_groups(2 * geometry[4] + 1)
+    across, apart = chip // cell, step // cell
+    whole = len(first) == 1
+    products = 1 if whole else PRODUCTS
+    state = _make_state(len(first), products, across, (cell, down, along))
+    windows = _make_windows(first[0], second[0], chip, down, along, room)
+    sums = np.empty((products, down * along * LANES), np.float32)
+    scratch = np.zeros(down * along * LANES + LANES, np.float32)
+    surfaces = np.empty((down * along, LANES), np.float32)
+    ready = 0
+    for r in range(wanted.shape[0]):
+        for row in range(ready, r * apart + across):
+            _advance(first, second, row, (cell, down, along), state)
+        for q in range(products):
+            _sum_boxes(state[2][q], across, scratch, sums[q])
+        if whole:
+            place = (r * step, 0, (wanted.shape[1] - 1) * apart + 1, cell)
+            known = 0 if r == 0 else (r - 1) * step + down
+            _whole_row(sums[0], windows, inside, place, known, geometry, least, surfaces.reshape(-1))
+        else:
+            _correlate_masked(sums, least, surfaces)
+        ready = max(ready, r * apart + across)
+        _finish_row(surfaces, wanted[r], apart, geometry, out[r], kept[r])
 
 
 @jit
 def _search_tile(
-    ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, window: Ints, geometry: Ints,
-    least: float, out: Floats,
-) -> None:  # fmt: skip
-    """Search one tile: `window` = first and last chip (y0, y1, x0, x1), `geometry` = chip, step, band, search."""
-    y0, y1, x0, x1 = window
-    chip, step, band, search = geometry
-    if not wanted[y0:y1, x0:x1].any():
+    images: Images, wanted: Bools, tile: Tile, geometry: Ints, least: float, room: Doubles, out: Floats, kept: Floats
+) -> None:
+    """Search one tile of chips; `room` is memory that all tiles use."""
+    y0, y1, x0, x1 = tile
+    chosen = wanted[y0:y1, x0:x1]
+    if not chosen.any():
         return
+    chip, step, cell, radius_y, radius_x = geometry[:5]
+    top, left = y0 * step + geometry[5], x0 * step + geometry[6]
     height, width = (y1 - y0 - 1) * step + chip, (x1 - x0 - 1) * step + chip
-    a, mask_a = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
-    b = np.empty((height + 2 * search, width + 2 * search), np.float32)
+    a, mask_a = np.zeros((height, LANES * cell), np.float32), np.zeros((height, LANES * cell), np.float32)
+    whole = copy_tile(images[0], images[1], top, left, a[:, :width], mask_a[:, :width])
+    b = np.empty((height + 2 * radius_y, width + 2 * radius_x), np.float32)
     mask_b = np.empty_like(b)
-    whole_a = copy_tile(ref, ref_valid, y0 * step, x0 * step, a, mask_a)
-    copy_tile(sec, sec_valid, y0 * step - search, x0 * step - search, b, mask_b)
-    surfaces = np.empty((y1 - y0, x1 - x0, 2 * search + 1, 2 * search + 1), np.float32)
-    _correlate_tile(a, mask_a, whole_a, b, mask_b, (chip, step, band), least, surfaces)
-    found = np.empty(4)
-    for i in range(y1 - y0):
-        for j in range(x1 - x0):
-            _store_peak(surfaces[i, j], search, found, out[y0 + i, x0 + j])
-
-
-@jit
-def tile_edge(step: int) -> int:
-    """Return the chips along the edge of a tile."""
-    return max(1, min(TILE, TILE_PX // step))
+    first_y, first_x = top - radius_y + geometry[7], left - radius_x + geometry[8]
+    whole = copy_tile(images[2], images[3], first_y, first_x, b, mask_b) and whole
+    rows, columns = images[2].shape
+    inside = (
+        min(b.shape[0], max(0, -first_y)),
+        max(0, min(b.shape[0], rows - first_y)),
+        min(b.shape[1], max(0, -first_x)),
+        max(0, min(b.shape[1], columns - first_x)),
+    )
+    if whole:
+        planes = (a.reshape((1, *a.shape)), b.reshape((1, *b.shape)))
+    else:
+        planes = (_square_planes(a, mask_a), _square_planes(b, mask_b))
+    _correlate_rows(planes, inside, chosen, geometry, least, room, out[y0:y1, x0:x1], kept[y0:y1, x0:x1])
 
 
 @jit
 def _search_tiles(
-    start: int, stop: int, ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, geometry: Ints,
-    least: float, tiles_x: int, out: Floats,
+    start: int, stop: int, images: Images, wanted: Bools, sizes: tuple[int, int, int], geometry: Ints, least: float,
+    out: Floats, kept: Floats,
 ) -> None:  # fmt: skip
-    """Search tiles `start` to `stop`, counted along the rows of `tiles_x` tiles."""
+    """Search tiles `start` to `stop`; `sizes` = tiles along a row, chips down and along a tile."""
     ny, nx = wanted.shape
-    edge = tile_edge(geometry[1])
-    for tile in range(start, stop):
-        y0, x0 = (tile // tiles_x) * edge, (tile % tiles_x) * edge
-        window = np.array([y0, min(ny, y0 + edge), x0, min(nx, x0 + edge)])
-        _search_tile(ref, ref_valid, sec, sec_valid, wanted, window, geometry, least, out)
+    across, down, along = sizes
+    height = (down - 1) * geometry[1] + geometry[0] + 2 * geometry[3] + 1
+    room = np.empty(TABLES * height * (LANES * geometry[2] + 2 * geometry[4] + 1))
+    for number in range(start, stop):
+        y0, x0 = (number // across) * down, (number % across) * along
+        tile = (y0, min(ny, y0 + down), x0, min(nx, x0 + along))
+        _search_tile(images, wanted, tile, geometry, least, room, out, kept)
 
 
 def search_chips(
-    ref: Floats, ref_valid: Bools, sec: Floats, sec_valid: Bools, wanted: Bools, geometry: Ints, least: float
+    images: Images,
+    wanted: Bools,
+    geometry: tuple[int, int, int, int],
+    place: tuple[int, int, int, int],
+    least: float,
+    kept: Floats | None = None,
 ) -> Floats:
-    """Find the integer shift of highest correlation for every wanted chip.
+    """Find the whole-pixel shift of highest correlation for every wanted chip of a regular grid.
 
     Parameters
     ----------
-    ref, sec : float32 (rows, columns)
-        The two images; values under a false mask are never read into a sum.
-    ref_valid, sec_valid : bool (rows, columns)
-        False = missing.
+    images : (ref, ref_valid, sec, sec_valid)
+        float32 and bool, (rows, columns). Values under a false mask are never read into a sum.
     wanted : bool (ny, nx)
-        Chips to measure.
-    geometry : int64 (4,)
-        Chip, step, band (a common divisor of chip and step) and search radius, pixels.
+        Chips to measure; each of them lies wholly inside the reference image.
+    geometry : (chip, step, radius_y, radius_x)
+        Edge of a chip, distance of chips, and search radius, pixels.
+    place : (top, left, shift_y, shift_x)
+        Corner of the first chip in the reference image, and the shift about which is searched, pixels.
     least : float
         Fewest common valid pixels for a shift to count.
+    kept : float32 (ny, nx, 2 radius_y + 1, 2 radius_x + 1), optional
+        Filled with the correlation surfaces of wanted chips.
 
     Returns
     -------
     float32 (ny, nx, 7)
         dy, dx, peak, second peak, edge, and the sub-pixel start dy, dx. NaN where not wanted.
+
+    Raises
+    ------
+    ValueError
+        The chip has too many cells: see `choose_cell`.
     """
+    chip, step, radius_y, radius_x = geometry
     ny, nx = wanted.shape
     out = np.full((ny, nx, PEAK_FIELDS), np.nan, np.float32)
-    edge = tile_edge(int(geometry[1]))
-    tiles_y, tiles_x = (ny + edge - 1) // edge, (nx + edge - 1) // edge
+    cell = choose_cell(chip, step, nx)
+    if cell == 0:
+        message = f"chips of {chip} pixels every {step} pixels have no common cell: search them one by one"
+        raise ValueError(message)
+    numbers = np.array([chip, step, cell, radius_y, radius_x, *place])
+    room = np.empty((ny, nx, 0, 0), np.float32) if kept is None else kept
+    down, along = chips_down(step // cell), chips_across(chip // cell, step // cell)
+    sizes = (-(-nx // along), down, along)
     in_threads(
-        lambda start, stop: _search_tiles(
-            start, stop, ref, ref_valid, sec, sec_valid, wanted, geometry, least, tiles_x, out
-        ),
-        tiles_y * tiles_x,
+        lambda start, stop: _search_tiles(start, stop, images, wanted, sizes, numbers, least, out, room),
+        sizes[0] * -(-ny // down),
     )
     return out

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from math import gcd
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import ImageError
-from creepmeter.kernels.correlate import UNDEFINED, search_chips
+from creepmeter.kernels.correlate import choose_cell, search_chips
 from creepmeter.kernels.neighbours import far_from_median, incoherent
-from creepmeter.kernels.refine import DONE, FIELDS, FLAT, TOO_FEW, refine_chips
+from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED
+from creepmeter.kernels.points import search_points
+from creepmeter.kernels.refine import DONE, FIELDS, FLAT, GROUP_PX, TOO_FEW, refine_chips
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prepare import PreparedImage
 
@@ -105,9 +106,7 @@ def match(ref: PreparedImage, sec: PreparedImage, options: TrackOptions, within:
     ImageError
         The images differ in shape.
     """
-    if ref.shape != sec.shape:
-        message = f"the images differ in size: {ref.shape} and {sec.shape} pixels; crop both to one grid first"
-        raise ImageError(message)
+    require_one_size(ref.values, sec.values)
     chip, step = options.chip_px, options.step_px
     row, col = chip_centres(ref.shape, chip, step)
     flag = np.zeros(row.shape, np.uint8)
@@ -115,14 +114,27 @@ def match(ref: PreparedImage, sec: PreparedImage, options: TrackOptions, within:
         flag[~_all_at(np.asarray(within, bool), row, col)] = Flag.NOT_WANTED
     _set_flag(flag, Flag.MASKED, ~(_all_at(ref.seen, row, col) & _all_at(sec.seen, row, col)))
     least = options.min_valid * chip * chip
-    geometry = np.array([chip, step, gcd(chip, step), options.search_px])
-    peaks = search_chips(ref.values, ref.valid, sec.values, sec.valid, flag == 0, geometry, least)
-    _flag_peaks(flag, peaks, ref, options)
+    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, chip, step, (flag.shape[0], flag.shape[1])) < options.min_valid)
+    peaks = _search(ref, sec, flag == 0, options, least)
+    _flag_peaks(flag, peaks, options)
     fine = _refine(ref, sec, peaks, flag, options, least)
     _flag_fine(flag, fine, sec, row, col, options)
     if options.outliers:
         _flag_outliers(flag, fine, options)
     return _field(row, col, fine, peaks, flag)
+
+
+def require_one_size(ref: Floats, sec: Floats) -> None:
+    """Check that two images have one shape.
+
+    Raises
+    ------
+    ImageError
+        They differ.
+    """
+    if ref.shape != sec.shape:
+        message = f"the images differ in size: {ref.shape} and {sec.shape} pixels; crop both to one grid first"
+        raise ImageError(message)
 
 
 def _set_flag(flag: Bytes, value: Flag, where: Bools) -> None:
@@ -144,21 +156,43 @@ def _all_at(mask: Bools, row: npt.NDArray[np.float64], col: npt.NDArray[np.float
 
 def _seen_share(valid: Bools, chip: int, step: int, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
     """Return the share of valid pixels in each chip."""
-    sums = np.zeros((valid.shape[0] + 1, valid.shape[1] + 1), np.int64)
-    sums[1:, 1:] = valid.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
-    y, x = step * np.arange(shape[0])[:, None], step * np.arange(shape[1])[None, :]
-    total = sums[y + chip, x + chip] - sums[y, x + chip] - sums[y + chip, x] + sums[y, x]
-    return total / chip**2
+    if valid.all():
+        return np.ones(shape)
+    rows, columns = ((step * np.arange(count)[:, None] + [0, chip]).ravel() for count in shape)
+    # sums between the corners of chips, then sums of these: far less to add up than single pixels
+    y, x = np.unique(rows), np.unique(columns)
+    last_y, last_x = int(y[-1]), int(x[-1])
+    bands = np.add.reduceat(valid[:last_y, :last_x].view(np.uint8), y[:-1], axis=0, dtype=np.uint16)
+    cells = np.add.reduceat(bands, x[:-1], axis=1, dtype=np.int64)
+    sums = np.zeros((len(y), len(x)), np.int64)
+    sums[1:, 1:] = cells.cumsum(axis=0).cumsum(axis=1)
+    top, low = (np.searchsorted(y, step * np.arange(shape[0]) + k)[:, None] for k in (0, chip))
+    left, right = (np.searchsorted(x, step * np.arange(shape[1]) + k)[None, :] for k in (0, chip))
+    share: npt.NDArray[np.float64] = sums[low, right] - sums[top, right] - sums[low, left] + sums[top, left]
+    return share / chip**2
 
 
-def _flag_peaks(flag: Bytes, peaks: Floats, ref: PreparedImage, options: TrackOptions) -> None:
+def _search(ref: PreparedImage, sec: PreparedImage, wanted: Bools, options: TrackOptions, least: float) -> Floats:
+    """Return the fields of `search_chips` per chip."""
+    chip, step, radius = options.chip_px, options.step_px, options.search_px
+    images = (ref.values, ref.valid, sec.values, sec.valid)
+    if choose_cell(chip, step, wanted.shape[1]):
+        return search_chips(images, wanted, (chip, step, radius, radius), (0, 0, 0, 0), least)
+    peaks = np.full((*wanted.shape, PEAK_FIELDS), np.nan, np.float32)
+    chosen = np.argwhere(wanted)
+    places = np.zeros((len(chosen), 6), np.int64)
+    places[:, :2] = chosen * step
+    places[:, 4:] = radius
+    peaks[wanted] = search_points(images, places, chip, least)
+    return peaks
+
+
+def _flag_peaks(flag: Bytes, peaks: Floats, options: TrackOptions) -> None:
     peak, second, edge = peaks[..., 2], peaks[..., 3], peaks[..., 4]
-    shape = (flag.shape[0], flag.shape[1])
-    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, options.chip_px, options.step_px, shape) < options.min_valid)
     _set_flag(flag, Flag.LOW_TEXTURE, peak <= UNDEFINED)
     _set_flag(flag, Flag.EDGE_PEAK, edge > 0)
-    best = np.maximum(1 - np.square(peak, dtype=np.float64), ROUNDING)
-    rest = 1 - np.square(np.maximum(second, 0), dtype=np.float64)
+    best = np.maximum(1 - np.square(peak), np.float32(ROUNDING))
+    rest = 1 - np.square(np.maximum(second, 0))
     _set_flag(flag, Flag.AMBIGUOUS, (second > 0) & (rest < options.min_distinct * best))
 
 
@@ -167,13 +201,16 @@ def _refine(
 ) -> Floats:
     """Return the fields of `refine_chips` per chip, NaN where a flag is set."""
     fine = np.full((*flag.shape, FIELDS), np.nan, np.float32)
-    chosen = np.nonzero(flag == 0)
-    starts = peaks[chosen][:, 5:7]
-    corners = np.stack(chosen, axis=1) * options.step_px
-    places = np.concatenate([corners, starts], axis=1, dtype=np.float64)
-    fine[chosen] = refine_chips(
-        ref.values, ref.solid, sec.coefficients, sec.spline_solid, places, options.chip_px, least, REACH_PX
-    )
+    rows, columns = np.nonzero(flag == 0)
+    side = max(1, GROUP_PX // options.step_px)
+    square = (rows // side) * (flag.shape[1] // side + 1) + columns // side
+    order = np.argsort(square.astype(np.int32), kind="stable")  # chips of one neighbourhood follow each other
+    rows, columns = rows[order], columns[order]
+    places = np.empty((len(rows), 4))
+    places[:, 0], places[:, 1] = rows * options.step_px, columns * options.step_px
+    places[:, 2:] = peaks[rows, columns, 5:7]
+    images = (ref.values, ref.solid.view(np.uint8), sec.coefficients, sec.spline_solid.view(np.uint8))
+    fine[rows, columns] = refine_chips(images, places, options.chip_px, least, REACH_PX)
     return fine
 
 
@@ -193,7 +230,8 @@ def _flag_fine(
     _set_flag(flag, Flag.MASKED, ~_all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
     _set_flag(flag, Flag.EDGE_PEAK, np.abs(fine[..., :2]).max(axis=-1) > options.search_px)
     _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 2] >= options.min_correlation))
-    _set_flag(flag, Flag.UNSUPPORTED, ~(fine[..., 6] > options.min_support))
+    carried = (fine[..., 6] > options.min_support) & (fine[..., 7] >= options.min_local * fine[..., 2])
+    _set_flag(flag, Flag.UNSUPPORTED, ~carried)
     _set_flag(flag, Flag.UNCERTAIN, ~(fine[..., 3:5].max(axis=-1) <= options.max_sigma_px))
 
 

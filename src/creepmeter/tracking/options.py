@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from creepmeter.model.options import Options
 
-Prefilter: TypeAlias = Literal["none", "highpass", "wallis", "log", "orientation"]
+Prefilter: TypeAlias = Literal["auto", "none", "highpass", "wallis", "log", "orientation"]
 
 
 def _odd(width: int) -> int:
@@ -27,7 +27,9 @@ class TrackOptions(Options):
     chip_px: int = Field(32, ge=8, le=512, description="Edge of a chip, pixels; larger is steadier and blurs more")
     step_px: int = Field(8, ge=1, le=512, description="Distance between chips, pixels")
     search_px: int = Field(10, ge=2, le=64, description="Largest offset searched along x and along y, pixels")
-    prefilter: Prefilter = Field("none", description="Filter applied to both images before matching")
+    prefilter: Prefilter = Field(
+        "auto", description="Filter applied to both images before matching; auto is tuned by the images themselves"
+    )
     prefilter_px: Odd = Field(5, ge=3, le=101, description="Width of the filter, pixels (odd)")
     min_valid: float = Field(0.5, gt=0, le=1, description="Smallest share of a chip that must be seen in both images")
     min_correlation: float = Field(0.3, ge=0, le=1, description="Points below this correlation are not valid")
@@ -40,6 +42,13 @@ class TrackOptions(Options):
         lt=1,
         description="A point counts when more than this share of its chip correlates by itself, part by part "
         "(quarters of the edge, at least 8 pixels); 0: one part is enough",
+    )
+    min_local: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="Smallest mean correlation of the parts of a chip, as a share of the whole chip's: one strong edge "
+        "must not carry a chip",
     )
     max_sigma_px: float = Field(0.5, gt=0, description="Points with a larger standard error, pixels, are not valid")
     outliers: bool = Field(True, description="Remove points that disagree with their neighbours")

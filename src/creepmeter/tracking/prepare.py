@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from creepmeter.errors import ImageError
-from creepmeter.kernels.refine import BEFORE, GRADIENT_REACH, ORDER, SUPPORT
+from creepmeter.kernels.convolve import filter_image
+from creepmeter.kernels.masks import fill_border, shrink
+from creepmeter.kernels.refine import GRADIENT_REACH
+from creepmeter.kernels.spline import BEFORE, SUPPORT, spline_coefficients
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prefilter import apply_prefilter
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+Role: TypeAlias = Literal["ref", "sec", "both"]
 
 IMAGE_DIMENSIONS = 2
+FILLED_PX = 6  # into a gap; the spline forgets a jump by a factor of 0.43 a pixel
+
+
+@dataclass(frozen=True)
+class SeenImage:
+    """An image before filtering; arrays (rows, columns).
+
+    Parameters
+    ----------
+    values : float32
+        Brightness without its mean; 0 where missing.
+    seen : bool
+        Pixels that were seen.
+    """
+
+    values: Floats
+    seen: Bools
 
 
 @dataclass(frozen=True)
@@ -31,11 +51,11 @@ class PreparedImage:
     valid : bool
         Pixels that may enter a sum.
     solid : bool
-        Valid pixels whose gradient rests on valid pixels.
+        Valid pixels whose gradient rests on valid pixels; needed of a reference.
     coefficients : float32
-        Quintic B-spline coefficients of `values`.
+        Quintic B-spline coefficients of `values`; needed of a secondary.
     spline_solid : bool
-        Interpolation right of and below the pixel rests on valid pixels.
+        Interpolation right of and below the pixel rests on valid pixels; needed of a secondary.
     seen : bool
         Pixels seen before filtering; decides whether the middle of a chip was seen.
     """
@@ -56,22 +76,22 @@ class PreparedImage:
     @property
     def nbytes(self) -> int:
         """Memory held, bytes."""
-        return sum(array.nbytes for array in vars(self).values())
+        return sum(array.nbytes for array in {id(array): array for array in vars(self).values()}.values())
 
 
-def prepare_image(
+def see_image(
     image: npt.ArrayLike, exclude: Bools | None = None, options: TrackOptions | None = None, *, name: str = "image"
-) -> PreparedImage:
-    """Filter an image and compute its spline.
+) -> SeenImage:
+    """Check an image, tell seen from missing pixels, and take the mean off.
 
     Parameters
     ----------
     image : (rows, columns)
-        Brightness; NaN (or infinite) = missing.
+        Brightness, any real type; NaN (or infinite) = missing. Of complex numbers the magnitude counts.
     exclude : bool (rows, columns), optional
         True = treat as missing.
     options : TrackOptions, optional
-        Prefilter and chip.
+        Chip.
     name : str
         What to call the image in an error.
 
@@ -81,40 +101,75 @@ def prepare_image(
         Not two-dimensional, all missing, constant, or smaller than a chip.
     """
     options = options or TrackOptions()
-    values = np.ascontiguousarray(image, dtype=np.float32)  # one memory order: kernels are compiled for each
+    values = _as_floats(image, name)
     _require_two_dimensions(values, name, options.chip_px)
     seen = np.isfinite(values)
     if exclude is not None:
         _require_mask(exclude, values.shape, name)
         seen &= ~np.asarray(exclude, bool)
-    _require_texture(values, seen, name)
-    filtered, valid = apply_prefilter(
-        np.where(seen, values, np.float32(0)), seen, options.prefilter, options.prefilter_px
-    )
-    mean = np.float32(filtered[valid].mean(dtype=np.float64)) if valid.any() else np.float32(0)
-    centred = np.where(valid, filtered - mean, np.float32(0)).astype(np.float32)
-    coefficients = ndimage.spline_filter(_filled(centred, valid), ORDER, output=np.float32, mode="mirror")
-    arms = _arms(GRADIENT_REACH)
-    window = ndimage.minimum_filter(valid, size=SUPPORT, origin=BEFORE - SUPPORT // 2, mode="constant", cval=False)
-    return PreparedImage(centred, valid, ndimage.binary_erosion(valid, arms), coefficients, window, seen)
+    whole = bool(seen.all())
+    kept = values if whole else values[seen]
+    _require_texture(kept, name)
+    mean = np.float32(kept.mean(dtype=np.float64))
+    centred = values - mean if whole else np.where(seen, values - mean, np.float32(0))
+    return SeenImage(centred, seen)
 
 
-def _arms(reach: int) -> Bools:
-    """Return a plus sign: the pixels that the derivatives along y and x look at."""
-    mask = np.zeros((2 * reach + 1, 2 * reach + 1), bool)
-    mask[reach, :] = mask[:, reach] = True
-    return mask
+def filter_seen(image: SeenImage, options: TrackOptions, tuned: Floats | None, role: Role = "both") -> PreparedImage:
+    """Filter an image and make what its role in pairs asks for.
 
-
-def _filled(values: Floats, valid: Bools) -> Floats:
-    """Continue the image into missing pixels by the nearest valid one.
-
-    These values are never matched; they only keep the spline from ringing at the border of a gap.
+    Parameters
+    ----------
+    image : SeenImage
+        As from `see_image`.
+    options : TrackOptions
+        Prefilter; ``auto`` takes `tuned`.
+    tuned : float32 (n, n), optional
+        Weights of the filter tuned by the images; None leaves them as they are.
+    role : str
+        ``ref``, ``sec`` or ``both``; what the other role needs is left empty.
     """
-    if valid.all() or not valid.any():
-        return values
-    nearest = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
-    return values[tuple(nearest)]  # type: ignore[no-any-return]
+    values, valid = image.values, image.seen
+    if options.prefilter == "auto":
+        if tuned is not None:
+            values, valid = filter_image(values, valid, tuned)
+    else:
+        values, valid = apply_prefilter(values, valid, options.prefilter, options.prefilter_px)
+        mean = np.float32(values[valid].mean(dtype=np.float64)) if valid.any() else np.float32(0)
+        values = np.where(valid, values - mean, np.float32(0))
+    nothing = np.empty((0, 0), np.float32)
+    none = np.empty((0, 0), np.bool_)
+    solid = none if role == "sec" else shrink(valid, GRADIENT_REACH, GRADIENT_REACH, arms_only=True)
+    if role == "ref":
+        return PreparedImage(values, valid, solid, nothing, none, image.seen)
+    coefficients = spline_coefficients(fill_border(values, valid, FILLED_PX))
+    spline_solid = shrink(valid, BEFORE, SUPPORT - BEFORE - 1)
+    return PreparedImage(values, valid, solid, coefficients, spline_solid, image.seen)
+
+
+def prepare_image(
+    image: npt.ArrayLike,
+    exclude: Bools | None = None,
+    options: TrackOptions | None = None,
+    *,
+    tuned: Floats | None = None,
+    name: str = "image",
+) -> PreparedImage:
+    """Filter an image and compute its spline: `see_image`, then `filter_seen`."""
+    options = options or TrackOptions()
+    return filter_seen(see_image(image, exclude, options, name=name), options, tuned)
+
+
+def _as_floats(image: npt.ArrayLike, name: str) -> Floats:
+    """Return values as float32 in one memory order: kernels are compiled for each."""
+    values = np.asarray(image)
+    if values.dtype.kind not in "buifc":
+        message = f"{name} holds values of type {values.dtype}: give numbers"
+        raise ImageError(message)
+    if values.dtype.kind == "c":
+        values = np.abs(values)
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, so missing
+        return np.ascontiguousarray(values, dtype=np.float32)
 
 
 def _require_two_dimensions(values: Floats, name: str, chip_px: int) -> None:
@@ -135,11 +190,10 @@ def _require_mask(mask: Bools, shape: tuple[int, ...], name: str) -> None:
         raise ImageError(message)
 
 
-def _require_texture(values: Floats, seen: Bools, name: str) -> None:
-    if not seen.any():
+def _require_texture(kept: Floats, name: str) -> None:
+    if kept.size == 0:
         message = f"{name} has no valid pixel (all missing or excluded): check nodata, masks and the area of interest"
         raise ImageError(message)
-    kept = values[seen]
     if kept.min() == kept.max():
-        message = f"{name} is constant ({kept.min():g} everywhere): nothing can be matched; check the band"
+        message = f"{name} is constant ({kept.flat[0]:g} everywhere): nothing can be matched; check the band"
         raise ImageError(message)

@@ -17,9 +17,10 @@ from creepmeter.model.epoch import EpochLike, as_epoch, epochs_in_name
 from creepmeter.model.grid import Grid, chip_grid, metres_per_pixel, require_same_grid
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import make_pair_stack
-from creepmeter.tracking.match import Flag, OffsetField, match
+from creepmeter.tracking.match import Flag, OffsetField, match, require_one_size
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.prepare import prepare_image
+from creepmeter.tracking.prepare import filter_seen, see_image
+from creepmeter.tracking.tuning import measure_spectra, tuned_filter
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 FLAG_ATTRIBUTES: Mapping[str, Any] = {
@@ -85,12 +86,18 @@ def track_arrays(
     """
     options = (options or TrackOptions()).override(overrides, step="tracking")
     masks = exclude if isinstance(exclude, tuple) else (exclude, exclude)
-    first = prepare_image(ref, masks[0], options, name="the reference image")
-    second = prepare_image(sec, masks[1], options, name="the secondary image")
-    if within is not None and np.shape(within) != first.shape:
-        message = f"`within` has shape {np.shape(within)}, the images {first.shape}: give it on the image's grid"
+    first = see_image(ref, masks[0], options, name="the reference image")
+    second = see_image(sec, masks[1], options, name="the secondary image")
+    require_one_size(first.values, second.values)
+    if within is not None and np.shape(within) != first.values.shape:
+        message = f"`within` has shape {np.shape(within)}, the images {first.values.shape}: give it on the image's grid"
         raise ImageError(message)
-    return match(first, second, options, within)
+    tuned = None
+    if options.prefilter == "auto":
+        search = (options.search_px, options.search_px)
+        tuned = tuned_filter(measure_spectra((first.values, first.seen), (second.values, second.seen), search))
+    prepared = filter_seen(first, options, tuned, "ref"), filter_seen(second, options, tuned, "sec")
+    return match(*prepared, options, within)
 
 
 def field_to_pair(field: OffsetField, image: Grid) -> dict[str, npt.NDArray[Any]]:

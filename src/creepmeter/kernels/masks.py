@@ -1,0 +1,115 @@
+"""Masks of valid pixels shrunk by what a kernel looks at, and gaps filled at their border."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.kernels._jit import jit
+from creepmeter.kernels.threads import in_threads
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+ROWS_PER_TASK = 64
+
+
+@jit
+def _shrink_rows(
+    start: int, stop: int, valid: Bools, whole: Bools, before: int, after: int, arms_only: bool, out: Bools
+) -> None:
+    rows, columns = valid.shape
+    for y in range(start, stop):
+        line = out[y]
+        if y - before < 0 or y + after >= rows or columns <= before + after:
+            line[:] = False
+            continue
+        if whole[y - before : y + after + 1].all():
+            line[:before] = False
+            line[before : columns - after] = True
+            line[columns - after :] = False
+            continue
+        down = valid[y - before].copy()
+        for k in range(y - before + 1, y + after + 1):
+            source = valid[k]
+            for x in range(columns):
+                down[x] &= source[x]
+        along = valid[y] if arms_only else down
+        line[:] = down
+        for shift in range(-before, after + 1):
+            for x in range(before, columns - after):
+                line[x] &= along[x + shift]
+        line[:before] = False
+        line[columns - after :] = False
+
+
+def shrink(valid: Bools, before: int, after: int, *, arms_only: bool = False) -> Bools:
+    """Keep pixels around which all pixels are valid; outside the image none is.
+
+    Parameters
+    ----------
+    valid : bool (rows, columns)
+        True = valid.
+    before, after : int
+        Pixels looked at above and to the left, below and to the right.
+    arms_only : bool
+        Look along the row and the column of a pixel only, not at the whole square.
+
+    Returns
+    -------
+    bool (rows, columns)
+    """
+    out, whole = np.empty(valid.shape, np.bool_), valid.all(axis=1)
+    in_threads(
+        lambda start, stop: _shrink_rows(start, stop, valid, whole, before, after, arms_only, out),
+        len(valid),
+        multiple=ROWS_PER_TASK,
+    )
+    return out
+
+
+@jit
+def _grow_once(values: Floats, known: Bools) -> bool:
+    """Fill unknown pixels beside known ones with the mean of these; returns whether any was filled."""
+    rows, columns = values.shape
+    before = known.copy()
+    found = False
+    for y in range(rows):
+        for x in range(columns):
+            if before[y, x]:
+                continue
+            total = np.float32(0.0)
+            count = 0
+            for i in range(max(0, y - 1), min(rows, y + 2)):
+                for j in range(max(0, x - 1), min(columns, x + 2)):
+                    if before[i, j]:
+                        total += values[i, j]
+                        count += 1
+            if count > 0:
+                values[y, x] = total / np.float32(count)
+                known[y, x] = True
+                found = True
+    return found
+
+
+def fill_border(values: Floats, valid: Bools, width: int) -> Floats:
+    """Return an image continued into its gaps by `width` pixels, so that a spline does not ring at their border.
+
+    Parameters
+    ----------
+    values : float32 (rows, columns)
+        Image, 0 where not valid.
+    valid : bool (rows, columns)
+        True = valid.
+    width : int
+        Pixels filled from the border of a gap inwards; farther in stays 0.
+    """
+    if valid.all() or not valid.any():
+        return values
+    out, known = values.copy(), valid.copy()
+    for _ in range(width):
+        if not _grow_once(out, known):
+            break
+    return out
