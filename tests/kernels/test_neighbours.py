@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from creepmeter.kernels.neighbours import FEWEST, far_from_median, incoherent
+from creepmeter.kernels.neighbours import FEWEST, agreement, far_from_median, incoherent, islands
+from creepmeter.kernels.threads import limit_threads
 
 pytestmark = pytest.mark.kernel
 Floats = npt.NDArray[np.float32]
@@ -85,3 +86,60 @@ def test_an_uncertain_point_may_lie_farther_from_the_median() -> None:
     unsure[2, 2] = 0.3
     assert far_from_median(dy, dx, sure, sure, 2, 4.0, 0.1)[2, 2]
     assert not far_from_median(dy, dx, sure, unsure, 2, 4.0, 0.1)[2, 2]
+
+
+def test_a_tolerance_of_its_own_for_each_point() -> None:
+    dy, dx = np.zeros((2, 3, 3), np.float32)
+    dx[1, 1] = 1.0
+    tolerance = np.full(dy.shape, 0.5, np.float32)
+    tolerance[1, 1] = 1.5
+    agree, total = agreement(dy, dx, 1, tolerance)
+    assert agree[1, 1] == total[1, 1] == 8
+    assert (agree[0, 0], total[0, 0]) == (2, 3)
+
+
+def test_the_number_of_threads_changes_no_bit() -> None:
+    dy, dx = np.random.default_rng(2).normal(size=(2, 20, 15)).astype(np.float32)
+    with limit_threads(1):
+        alone = agreement(dy, dx, 2, 0.7)
+    with limit_threads(3):
+        assert_array_equal(agreement(dy, dx, 2, 0.7), alone)
+
+
+def cone(height: float, slope: float, shape: tuple[int, int] = (15, 15)) -> Floats:
+    i, j = np.indices(shape)
+    return np.maximum(0, height - slope * np.hypot(i - 7, j - 7)).astype(np.float32)
+
+
+def patches(dx: Floats, size: int, land: npt.NDArray[np.int32] | None = None) -> npt.NDArray[np.bool_]:
+    dy = np.where(np.isnan(dx), NAN, np.float32(0))
+    return islands(
+        dy, dx, np.isfinite(dx).astype(np.int32) if land is None else land, np.full_like(dx, 0.2), 0.5, 2, size
+    )
+
+
+def test_a_patch_that_jumps_on_all_sides_is_an_island() -> None:
+    dx = np.zeros((15, 15), np.float32)
+    dx[3:7, 4:9] = 3.0
+    assert_array_equal(patches(dx, 21), dx > 0)
+    assert not patches(dx, 20).any()
+
+
+def test_a_patch_that_fades_out_is_none() -> None:
+    assert not patches(cone(2.0, 0.2), 1000).any()
+
+
+def test_a_patch_enclosed_by_gaps_is_not_judged_and_one_enclosed_by_wrong_points_is() -> None:
+    dx = np.zeros((15, 15), np.float32)
+    dx[3:9, 3:9] = NAN
+    dx[5:7, 5:7] = 3.0
+    land = np.isfinite(dx).astype(np.int32)
+    land[5:7, 5:7] = 2
+    assert not patches(dx, 100, land).any()
+    assert_array_equal(patches(dx, 100, np.ones_like(land)), dx == 3.0)
+
+
+def test_a_line_of_gaps_cuts_nothing_off() -> None:
+    dx = np.zeros((15, 15), np.float32)
+    dx[:, 6] = NAN
+    assert not patches(dx, 1000, np.ones(dx.shape, np.int32)).any()

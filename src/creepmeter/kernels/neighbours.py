@@ -1,34 +1,66 @@
-"""Points judged by their neighbours: coherence of displacement, and distance from the local median."""
+"""Points judged by their neighbours: coherence of displacement, distance from the local median, cut-off islands."""
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
+import numpy.typing as npt
 
 from creepmeter.kernels._jit import jit
-from creepmeter.kernels.correlate import Bools, Floats
+from creepmeter.kernels.medians import Middle, local_middle, padded
+from creepmeter.kernels.robust import NMAD_FACTOR
 from creepmeter.kernels.threads import in_threads
+
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int32]
 
 FEWEST = 3  # neighbours below which a point cannot be judged, and an isolated point is not trusted
 
 
-@jit
-def agreeing(dy: Floats, dx: Floats, i: int, j: int, half: int, tolerance: float) -> tuple[int, int]:
-    """Count valid neighbours of a point, and those within `tolerance` of it in y and x."""
-    ny, nx = dy.shape
-    agree = total = 0
-    for p in range(max(0, i - half), min(ny, i + half + 1)):
-        for q in range(max(0, j - half), min(nx, j + half + 1)):
-            if (p == i and q == j) or np.isnan(dy[p, q]):
-                continue
-            total += 1
-            if abs(dy[p, q] - dy[i, j]) <= tolerance and abs(dx[p, q] - dx[i, j]) <= tolerance:
-                agree += 1
+def agreement(dy: Floats, dx: Floats, half: int, tolerance: Floats | float) -> tuple[Counts, Counts]:
+    """Count the valid neighbours of each point, and those of them within `tolerance` of it in y and in x.
+
+    Parameters
+    ----------
+    dy, dx : float32 (ny, nx)
+        Offsets, NaN = missing.
+    half : int
+        Half width of the neighbourhood, points.
+    tolerance : float or float32 (ny, nx)
+        Largest difference of an agreeing neighbour.
+
+    Returns
+    -------
+    tuple of int32 (ny, nx)
+        Agreeing and valid neighbours, the point itself not counted. None agrees with a missing point.
+    """
+    limit = np.ascontiguousarray(np.broadcast_to(np.asarray(tolerance, np.float32), dy.shape))
+    agree, total = np.zeros(dy.shape, np.int32), np.zeros(dy.shape, np.int32)
+    y, x = padded(dy, half), padded(dx, half)
+    in_threads(lambda start, stop: _agreement_rows(start, stop, y, x, half, limit, agree, total), len(dy))
     return agree, total
 
 
-def incoherent(dy: Floats, dx: Floats, half: int, tolerance: float, share: float) -> Bools:
+@jit
+def _agreement_rows(
+    start: int, stop: int, y: Floats, x: Floats, half: int, limit: Floats, agree: Counts, total: Counts
+) -> None:
+    columns = limit.shape[1]
+    for i in range(start, stop):
+        own_y, own_x, most = y[i + half, half:], x[i + half, half:], limit[i]
+        agreeing, valid = agree[i], total[i]
+        for p in range(2 * half + 1):
+            for q in range(2 * half + 1):
+                if p == half and q == half:
+                    continue
+                near_y, near_x = y[i + p, q:], x[i + p, q:]
+                for j in range(columns):
+                    close = (abs(near_y[j] - own_y[j]) <= most[j]) & (abs(near_x[j] - own_x[j]) <= most[j])
+                    agreeing[j] += 1 if close else 0
+                    valid[j] += 0 if np.isnan(near_y[j]) else 1
+
+
+def incoherent(dy: Floats, dx: Floats, half: int, tolerance: Floats | float, share: float) -> Bools:
     """Mark points that too few of their valid neighbours agree with.
 
     Parameters
@@ -37,8 +69,8 @@ def incoherent(dy: Floats, dx: Floats, half: int, tolerance: float, share: float
         Offsets, NaN = not valid.
     half : int
         Half width of the neighbourhood, points.
-    tolerance : float
-        Largest difference of an agreeing neighbour, pixels.
+    tolerance : float or float32 (ny, nx)
+        Largest difference of an agreeing neighbour, in the unit of the offsets.
     share : float
         Share of the valid neighbours that must agree. Only neighbours that exist count, so that borders lose nothing.
 
@@ -47,36 +79,18 @@ def incoherent(dy: Floats, dx: Floats, half: int, tolerance: float, share: float
     bool (ny, nx)
         True = fails, or has fewer than three valid neighbours.
     """
-    out = np.zeros(dy.shape, np.bool_)
-    in_threads(lambda start, stop: _incoherent_rows(start, stop, dy, dx, half, tolerance, share, out), len(dy))
-    return out
+    agree, total = agreement(dy, dx, half, tolerance)
+    return np.isfinite(dy) & ((agree < FEWEST) | (agree < share * total))
 
 
-@jit
-def _incoherent_rows(
-    start: int, stop: int, dy: Floats, dx: Floats, half: int, tolerance: float, share: float, out: Bools
-) -> None:
-    for i in range(start, stop):
-        for j in range(dy.shape[1]):
-            if not np.isnan(dy[i, j]):
-                agree, total = agreeing(dy, dx, i, j, half, tolerance)
-                out[i, j] = total < FEWEST or agree < FEWEST or agree < share * total
+def beyond(values: Floats, near: Middle, scale: float, least: Floats | float) -> Bools:
+    """Mark points farther from the median around them than `scale` robust deviations, of which none is below `least`.
 
-
-@jit
-def _far_from_median(values: Floats, sigma: float, i: int, j: int, half: int, scale: float, window: Floats) -> bool:
-    ny, nx = values.shape
-    count = 0
-    for p in range(max(0, i - half), min(ny, i + half + 1)):
-        for q in range(max(0, j - half), min(nx, j + half + 1)):
-            if not np.isnan(values[p, q]):
-                window[count] = values[p, q]
-                count += 1
-    if count <= FEWEST:
-        return False
-    middle = np.median(window[:count])
-    deviation = 1.4826 * np.median(np.abs(window[:count] - middle))
-    return bool(abs(values[i, j] - middle) > scale * max(deviation, sigma))
+    A point with three neighbours or fewer, itself counted, is not judged.
+    """
+    deviation = np.fmax(np.float32(NMAD_FACTOR) * near.deviation, least)
+    far = np.abs(values - near.median) > np.float32(scale) * deviation
+    return np.asarray(far & (near.points > FEWEST))
 
 
 def far_from_median(
@@ -87,17 +101,89 @@ def far_from_median(
     The deviation is 1.4826 times the median absolute deviation, but never less than the point's own standard error
     or `floor` (pixels), so that quiet surroundings do not delete a small slide.
     """
-    out = np.zeros(dy.shape, np.bool_)
-    for values, sigma in ((dy, sigma_y), (dx, sigma_x)):
-        least = np.maximum(sigma, np.float32(floor))
-        in_threads(functools.partial(_far_rows, values=values, least=least, half=half, scale=scale, out=out), len(dy))
-    return out
+    far_y, far_x = (
+        beyond(values, local_middle(values, half), scale, np.fmax(sigma, np.float32(floor)))
+        for values, sigma in ((dy, sigma_y), (dx, sigma_x))
+    )
+    return far_y | far_x
 
 
 @jit
-def _far_rows(start: int, stop: int, values: Floats, least: Floats, half: int, scale: float, out: Bools) -> None:
-    window = np.empty((2 * half + 1) ** 2, np.float32)
-    for i in range(start, stop):
-        for j in range(values.shape[1]):
-            if not np.isnan(values[i, j]) and _far_from_median(values, least[i, j], i, j, half, scale, window):
-                out[i, j] = True
+def _root(parent: Counts, k: int) -> int:
+    while parent[k] != k:
+        parent[k] = parent[parent[k]]
+        k = parent[k]
+    return k
+
+
+@jit
+def _unite(parent: Counts, a: int, b: int) -> None:
+    a, b = _root(parent, a), _root(parent, b)
+    if a < b:
+        parent[b] = a
+    else:
+        parent[a] = b
+
+
+@jit
+def _next_valid(values: Floats, i: int, j: int, down: int, right: int, reach: int) -> tuple[int, int]:
+    # the nearest valid point in a direction, or the point itself
+    for lag in range(1, reach + 1):
+        p, q = i + lag * down, j + lag * right
+        if p >= values.shape[0] or q < 0 or q >= values.shape[1]:
+            break
+        if not np.isnan(values[p, q]):
+            return p, q
+    return i, j
+
+
+@jit
+def _link(y: Floats, x: Floats, least: Floats, share: float, reach: int) -> Counts:
+    ny, nx = y.shape
+    parent = np.arange(ny * nx).astype(np.int32)
+    for i in range(ny):
+        for j in range(nx):
+            if np.isnan(y[i, j]):
+                continue
+            own = y[i, j] ** 2 + x[i, j] ** 2
+            for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
+                p, q = _next_valid(y, i, j, down, right, reach)
+                other = y[p, q] ** 2 + x[p, q] ** 2
+                jump = (y[p, q] - y[i, j]) ** 2 + (x[p, q] - x[i, j]) ** 2
+                if jump <= max(max(least[i, j], least[p, q]) ** 2, share**2 * max(own, other)):
+                    _unite(parent, i * nx + j, p * nx + q)
+    for k in range(ny * nx):
+        parent[k] = _root(parent, k)
+    return parent
+
+
+def islands(dy: Floats, dx: Floats, land: Counts, least: Floats, share: float, reach: int, size: int) -> Bools:
+    """Mark small patches that jumps on all sides cut off from what they touch.
+
+    Two neighbours are linked when the jump between them is at most `least`, or at most `share` of the larger of the
+    two motions: so a slide that fades out into its surroundings stays linked with them, however small it is.
+
+    Parameters
+    ----------
+    dy, dx : float32 (ny, nx)
+        Motion relative to what does not move, NaN = not valid.
+    land : int32 (ny, nx)
+        Number, from 1, of the coherent area of measurements, valid or not; 0 = nothing measured. The largest patch of
+        each area is not judged, so that a patch that gaps alone enclose stays.
+    least : float32 (ny, nx)
+        Jump that is always bridged, for each point; between two, the larger counts.
+    share : float
+        Share of the motion, 0 to 1.
+    reach : int
+        Farthest point that counts as the neighbour in a direction when all between are missing.
+    size : int
+        Patches of fewer points are marked.
+    """
+    patch = _link(dy, dx, least, share, reach)
+    valid = np.isfinite(dy)
+    points = np.bincount(patch[valid.ravel()], minlength=patch.size)
+    first = np.flatnonzero(points)  # a patch bears the number of its first point
+    largest = np.zeros(int(land.max(initial=0)) + 1, np.int64)
+    np.maximum.at(largest, land.ravel()[first], points[first])
+    points = points[patch].reshape(dy.shape)
+    return np.asarray(valid & (points < size) & (points < largest[land]))
