@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from creepmeter.errors import ImageError
 from creepmeter.kernels.correlate import choose_cell, search_chips
-from creepmeter.kernels.neighbours import far_from_median, incoherent
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED
 from creepmeter.kernels.points import search_points
 from creepmeter.kernels.refine import DONE, FIELDS, FLAT, GROUP_PX, TOO_FEW, refine_chips
 from creepmeter.tracking.options import TrackOptions
+from creepmeter.tracking.outliers import reject_outliers
 from creepmeter.tracking.prepare import PreparedImage
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -236,14 +236,19 @@ def _flag_fine(
 
 
 def _flag_outliers(flag: Bytes, fine: Floats, options: TrackOptions) -> None:
-    """Mark points that disagree with their neighbours: first the incoherent ones, then those far from the median."""
-    half = options.neighbourhood // 2
-    for _ in range(2):  # the second round judges by neighbours that passed the first
-        dy, dx = (np.where(flag == 0, fine[..., k], np.float32(np.nan)) for k in (0, 1))
-        _set_flag(flag, Flag.OUTLIER, incoherent(dy, dx, half, options.agree_px, options.min_agree))
-    dy, dx = (np.where(flag == 0, fine[..., k], np.float32(np.nan)) for k in (0, 1))
-    far = far_from_median(dy, dx, fine[..., 3], fine[..., 4], half, options.mad_scale, FLOOR_PX)
-    _set_flag(flag, Flag.OUTLIER, far)
+    """Mark points that disagree with their neighbours, and patches smaller than a chip that jump on all sides."""
+    dy, dx, sigma_y, sigma_x = (np.where(flag == 0, fine[..., k], np.float32(np.nan)) for k in (0, 1, 3, 4))
+    wrong = reject_outliers(
+        dx,
+        dy,
+        sigma=(sigma_x, sigma_y),
+        neighbourhood=options.neighbourhood,
+        min_agree=options.min_agree,
+        scale=options.mad_scale,
+        floor=FLOOR_PX,
+        min_island=max(1, (options.chip_px // options.step_px) ** 2),
+    )
+    _set_flag(flag, Flag.OUTLIER, wrong)
 
 
 def _field(

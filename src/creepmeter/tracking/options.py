@@ -58,5 +58,4 @@ class TrackOptions(Options):
     min_agree: float = Field(
         0.32, ge=0, le=1, description="Share of the valid neighbours that must agree with a point (coherence)"
     )
-    agree_px: float = Field(1.0, gt=0, description="Largest difference to an agreeing neighbour, pixels")
     mad_scale: float = Field(4.0, gt=0, description="Farthest from the median of the neighbours, in robust deviations")

@@ -231,7 +231,7 @@ def _transform(windows: Floats) -> Complex:
 
 def _average(first: Complex, second: Complex, rest: npt.NDArray[np.float64]) -> Spectra | None:
     """Return mean spectra; windows are aligned to the fraction of a pixel and those without common ground left out."""
-    wave_y, wave_x = _wavenumbers(first.shape[-1])
+    wave_y, wave_x = _wavenumbers(first.shape[-2])
     auto_a, auto_b = np.abs(first) ** 2, np.abs(second) ** 2
     # the geometric mean over frequencies: neither bright nor rough windows outweigh the others
     scale = np.exp(-0.25 * (np.log(auto_a + 1e-30) + np.log(auto_b + 1e-30)).mean(axis=(1, 2)))[:, None, None] ** 2
