@@ -8,7 +8,7 @@ With weights m (1 valid, 0 missing) of both images and n = sum m_a m_b over the 
 
     rho(u, v) = [ S_ab - S_a S_b / n ] / sqrt( [S_aa - S_a^2 / n] [S_bb - S_b^2 / n] )
 
-where S_ab = sum m_a m_b a b and so on: a missing pixel of either image is left out of every sum. Tiles without a missing
+where S_ab = sum m_a m_b a b and so on: a missing pixel of either image is left out of every sum. Tiles that miss no
 pixel need S_ab only; the other sums are those of windows (Lewis 1995).
 """
 
@@ -211,7 +211,9 @@ def _advance(first: Floats, second: Floats, row: int, sizes: Sizes, state: State
         for y in range(start, (row + 1) * cell + down - 1):
             second_lanes(second[plane, y], cell, ring[plane, y % ring.shape[1]])
         for k in range(cell):
-            first_lanes(first[plane, row * cell + k], cell, lanes[plane, k * columns * LANES : (k + 1) * columns * LANES])
+            first_lanes(
+                first[plane, row * cell + k], cell, lanes[plane, k * columns * LANES : (k + 1) * columns * LANES]
+            )
     for q in range(len(cells)):
         one, two = (OF_FIRST[q], OF_SECOND[q])
         cell_products(lanes[one], ring[two], row * cell, sizes, cells[q, row % cells.shape[1]])
@@ -229,9 +231,7 @@ def _make_state(planes: int, products: int, across: int, sizes: Sizes) -> State:
 
 
 @jit
-def _finish_row(
-    surfaces: Floats, wanted: Bools, apart: int, geometry: Ints, out: Floats, kept: Floats
-) -> None:
+def _finish_row(surfaces: Floats, wanted: Bools, apart: int, geometry: Ints, out: Floats, kept: Floats) -> None:
     """Find the peaks of a row of chips, `apart` lanes from one to the next; keep the surfaces if there is room."""
     down, along = 2 * geometry[3] + 1, 2 * geometry[4] + 1
     stride = len(surfaces) // down

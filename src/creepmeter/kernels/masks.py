@@ -61,7 +61,7 @@ def shrink(valid: Bools, before: int, after: int, *, arms_only: bool = False) ->
     -------
     bool (rows, columns)
     """
-    out, whole = np.empty(valid.shape, np.bool_), valid.all(axis=1)
+    out, whole = np.empty(valid.shape, np.bool_), np.asarray(valid.all(axis=1))
     in_threads(
         lambda start, stop: _shrink_rows(start, stop, valid, whole, before, after, arms_only, out),
         len(valid),
@@ -73,25 +73,29 @@ def shrink(valid: Bools, before: int, after: int, *, arms_only: bool = False) ->
 @jit
 def _grow_once(values: Floats, known: Bools) -> bool:
     """Fill unknown pixels beside known ones with the mean of these; returns whether any was filled."""
-    rows, columns = values.shape
     before = known.copy()
     found = False
-    for y in range(rows):
-        for x in range(columns):
-            if before[y, x]:
-                continue
-            total = np.float32(0.0)
-            count = 0
-            for i in range(max(0, y - 1), min(rows, y + 2)):
-                for j in range(max(0, x - 1), min(columns, x + 2)):
-                    if before[i, j]:
-                        total += values[i, j]
-                        count += 1
-            if count > 0:
-                values[y, x] = total / np.float32(count)
-                known[y, x] = True
-                found = True
-    return found
+    for y in range(len(values)):
+        for x in range(values.shape[1]):
+            if not before[y, x]:
+                known[y, x] = _fill_pixel(values, before, y, x)
+                found |= known[y, x]
+    return bool(found)
+
+
+@jit
+def _fill_pixel(values: Floats, known: Bools, y: int, x: int) -> bool:
+    """Write the mean of the known pixels around; returns whether there is one."""
+    total = np.float32(0.0)
+    count = 0
+    for i in range(max(0, y - 1), min(values.shape[0], y + 2)):
+        for j in range(max(0, x - 1), min(values.shape[1], x + 2)):
+            if known[i, j]:
+                total += values[i, j]
+                count += 1
+    if count > 0:
+        values[y, x] = total / np.float32(count)
+    return count > 0
 
 
 def fill_border(values: Floats, valid: Bools, width: int) -> Floats:

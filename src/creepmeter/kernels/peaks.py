@@ -45,9 +45,7 @@ def second_highest(surfaces: Floats, sizes: Sizes, place: Ints, second: Floats) 
             n5, n6, n7 = surfaces[k + stride - 1], surfaces[k + stride], surfaces[k + stride + 1]
             for j in range(len(second)):
                 value = here[j]
-                above = max(max(n0[j], n1[j]), n2[j])
-                below = max(max(n5[j], n6[j]), n7[j])
-                around = max(max(above, below), max(n3[j], n4[j]))
+                around = max(n0[j], n1[j], n2[j], n3[j], n4[j], n5[j], n6[j], n7[j])
                 apart = place[j] - k
                 near = abs(apart) <= 1 or abs(abs(apart) - stride) <= 1
                 counts = value >= around and value > second[j] and not near
@@ -76,7 +74,7 @@ def describe_peak(surfaces: Floats, sizes: Sizes, lane: int, place: int, out: Fl
     here = surfaces[place, lane]
     up, low = surfaces[place - stride, lane], surfaces[place + stride, lane]
     left, right = surfaces[place - 1, lane], surfaces[place + 1, lane]
-    if min(min(up, low), min(left, right)) <= UNDEFINED:
+    if min(up, low, left, right) <= UNDEFINED:
         return
     out[4] = 0.0
     out[5] += np.float32(between_samples(up, here, low))

@@ -139,9 +139,7 @@ def _correlate_point(images: Images, place: Ints, chip: int, least: float, out: 
 
 
 @jit
-def _search_range(
-    start: int, stop: int, images: Images, places: Ints, chip: int, least: float, out: Floats
-) -> None:
+def _search_range(start: int, stop: int, images: Images, places: Ints, chip: int, least: float, out: Floats) -> None:
     """Search batches `start` to `stop` of points."""
     for batch in range(start, stop):
         first, last = batch * BATCH, min(len(places), (batch + 1) * BATCH)

@@ -50,7 +50,7 @@ def first_lanes(line: Floats, cell: int, out: Floats) -> None:
 
 @jit
 def second_lanes(line: Floats, cell: int, out: Floats) -> None:
-    """Rearrange a row of the second image for every shift: out[e * LANES + j] = line[j * cell + e]; 0 beyond its end."""
+    """Rearrange a row of the second image for every shift: out[e * LANES + j] = line[j * cell + e]; 0 past its end."""
     length = len(line)
     for e in range(len(out) // LANES):
         lane = out[e * LANES : (e + 1) * LANES]

@@ -58,7 +58,7 @@ def _sum(line: Floats) -> float:
 @jit
 def integrate(values: Floats, sums: Doubles, squares: Doubles) -> None:
     """Write the sums of values and of squares above and left of every corner, shape of `values` + 1."""
-    height, width = values.shape
+    height = len(values)
     sums[0, :] = 0.0
     squares[0, :] = 0.0
     for i in range(0, height - 1, 2):  # two rows at once: their sums do not wait for each other

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import ImageError
+from creepmeter.kernels.chip import DONE, FLAT, TOO_FEW
 from creepmeter.kernels.correlate import choose_cell, search_chips
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED
 from creepmeter.kernels.points import search_points
-from creepmeter.kernels.refine import DONE, FIELDS, FLAT, GROUP_PX, TOO_FEW, refine_chips
+from creepmeter.kernels.refine import FIELDS, GROUP_PX, refine_chips
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.outliers import reject_outliers
 from creepmeter.tracking.prepare import PreparedImage
@@ -24,6 +25,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 REACH_PX = 1.5  # a refinement that ends farther from its integer peak found another feature
 ROUNDING = 1e-5  # least residual energy that correlations of float32 images can tell apart
+NEARLY_SAME = 0.999  # such a peak may be a shift of whole pixels: that is tried first, so that it comes out exact
 FLOOR_PX = 0.1  # least deviation used to judge outliers
 
 
@@ -114,7 +116,7 @@ def match(ref: PreparedImage, sec: PreparedImage, options: TrackOptions, within:
         flag[~_all_at(np.asarray(within, bool), row, col)] = Flag.NOT_WANTED
     _set_flag(flag, Flag.MASKED, ~(_all_at(ref.seen, row, col) & _all_at(sec.seen, row, col)))
     least = options.min_valid * chip * chip
-    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, chip, step, (flag.shape[0], flag.shape[1])) < options.min_valid)
+    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, chip, step, chip_shape(ref.shape, chip, step)) < options.min_valid)
     peaks = _search(ref, sec, flag == 0, options, least)
     _flag_peaks(flag, peaks, options)
     fine = _refine(ref, sec, peaks, flag, options, least)
@@ -158,9 +160,8 @@ def _seen_share(valid: Bools, chip: int, step: int, shape: tuple[int, int]) -> n
     """Return the share of valid pixels in each chip."""
     if valid.all():
         return np.ones(shape)
-    rows, columns = ((step * np.arange(count)[:, None] + [0, chip]).ravel() for count in shape)
     # sums between the corners of chips, then sums of these: far less to add up than single pixels
-    y, x = np.unique(rows), np.unique(columns)
+    y, x = (np.unique(np.add.outer(step * np.arange(count), np.array([0, chip]))) for count in shape)
     last_y, last_x = int(y[-1]), int(x[-1])
     bands = np.add.reduceat(valid[:last_y, :last_x].view(np.uint8), y[:-1], axis=0, dtype=np.uint16)
     cells = np.add.reduceat(bands, x[:-1], axis=1, dtype=np.int64)
@@ -168,8 +169,8 @@ def _seen_share(valid: Bools, chip: int, step: int, shape: tuple[int, int]) -> n
     sums[1:, 1:] = cells.cumsum(axis=0).cumsum(axis=1)
     top, low = (np.searchsorted(y, step * np.arange(shape[0]) + k)[:, None] for k in (0, chip))
     left, right = (np.searchsorted(x, step * np.arange(shape[1]) + k)[None, :] for k in (0, chip))
-    share: npt.NDArray[np.float64] = sums[low, right] - sums[top, right] - sums[low, left] + sums[top, left]
-    return share / chip**2
+    counts = sums[low, right] - sums[top, right] - sums[low, left] + sums[top, left]
+    return np.asarray(counts / chip**2, np.float64)
 
 
 def _search(ref: PreparedImage, sec: PreparedImage, wanted: Bools, options: TrackOptions, least: float) -> Floats:
@@ -208,7 +209,8 @@ def _refine(
     rows, columns = rows[order], columns[order]
     places = np.empty((len(rows), 4))
     places[:, 0], places[:, 1] = rows * options.step_px, columns * options.step_px
-    places[:, 2:] = peaks[rows, columns, 5:7]
+    found = peaks[rows, columns]
+    places[:, 2:] = np.where((found[:, 2] >= NEARLY_SAME)[:, None], found[:, :2], found[:, 5:7])
     images = (ref.values, ref.solid.view(np.uint8), sec.coefficients, sec.spline_solid.view(np.uint8))
     fine[rows, columns] = refine_chips(images, places, options.chip_px, least, REACH_PX)
     return fine

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import ImageError
+from creepmeter.kernels.chip import GRADIENT_REACH
 from creepmeter.kernels.convolve import filter_image
 from creepmeter.kernels.masks import fill_border, shrink
-from creepmeter.kernels.refine import GRADIENT_REACH
 from creepmeter.kernels.spline import BEFORE, SUPPORT, spline_coefficients
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prefilter import apply_prefilter

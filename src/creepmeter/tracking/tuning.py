@@ -111,7 +111,8 @@ def tuned_filter(spectra: Spectra | None) -> Floats | None:
         chosen = response[part, part]
         if spectra.variance(np.abs(fft.rfft2(chosen, (len(best), len(best)))) ** 2) <= limit:
             break
-    return (chosen / np.sqrt((chosen**2).sum())).astype(np.float32)
+    scaled: Floats = (chosen / np.sqrt((chosen**2).sum())).astype(np.float32)
+    return scaled
 
 
 def measure_spectra(ref: Image, sec: Image, search_px: tuple[int, int]) -> Spectra | None:
@@ -263,15 +264,17 @@ def _newton(weight: Floats, turned: Complex, wave_y: Floats, wave_x: Floats) -> 
     """Return the step (n, 2) toward the maximum of the weighted cross correlation, at most half a pixel."""
     slope, bend = -np.imag(turned), np.maximum(np.real(turned), 0)
     right = np.stack([np.tensordot(slope, weight * wave, 2) for wave in (wave_y, wave_x)], axis=1)
-    entries = [
-        np.tensordot(bend, weight * a * b, 2) for a, b in ((wave_y, wave_y), (wave_y, wave_x), (wave_x, wave_x))
-    ]
+    entries = [np.tensordot(bend, weight * a * b, 2) for a, b in ((wave_y, wave_y), (wave_y, wave_x), (wave_x, wave_x))]
     determinant = entries[0] * entries[2] - entries[1] ** 2
-    step = np.stack(
-        [
-            entries[2] * right[:, 0] - entries[1] * right[:, 1],
-            entries[0] * right[:, 1] - entries[1] * right[:, 0],
-        ],
-        axis=1,
-    ) / np.maximum(determinant, 1e-30)[:, None]
-    return np.clip(step, -0.5, 0.5)
+    step = (
+        np.stack(
+            [
+                entries[2] * right[:, 0] - entries[1] * right[:, 1],
+                entries[0] * right[:, 1] - entries[1] * right[:, 0],
+            ],
+            axis=1,
+        )
+        / np.maximum(determinant, 1e-30)[:, None]
+    )
+    limited: npt.NDArray[np.float64] = step.clip(-0.5, 0.5)
+    return limited
