@@ -21,6 +21,7 @@ from creepmeter.tracking.prepare import PreparedImage
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
+Shorts: TypeAlias = npt.NDArray[np.int16]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 REACH_PX = 1.5  # a refinement that ends farther from its integer peak found another feature
@@ -45,6 +46,15 @@ class Flag(IntEnum):
     UNSUPPORTED = 10
 
 
+RETRIED = (
+    Flag.LOW_TEXTURE,
+    Flag.AMBIGUOUS,
+    Flag.NOT_CONVERGED,
+    Flag.LOW_CORRELATION,
+    Flag.UNCERTAIN,
+)  # reasons that a larger chip may remove
+
+
 @dataclass(frozen=True)
 class OffsetField:
     """Offsets on the grid of chips; all arrays have the shape (ny, nx).
@@ -63,6 +73,8 @@ class OffsetField:
         Whether the point is a measurement.
     flag : uint8
         Why not, see `Flag`.
+    chip_px : int16, optional
+        Edge of the chip measured, where chips may grow.
     """
 
     row: npt.NDArray[np.float64]
@@ -74,6 +86,7 @@ class OffsetField:
     sigma_dy: Floats
     valid: Bools
     flag: Bytes
+    chip_px: Shorts | None = None
 
 
 def chip_shape(shape: tuple[int, int], chip_px: int, step_px: int) -> tuple[int, int]:
@@ -89,6 +102,28 @@ def chip_centres(
     middle = (chip_px - 1) / 2
     row, col = np.meshgrid(middle + step_px * np.arange(ny), middle + step_px * np.arange(nx), indexing="ij")
     return row, col
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the two stages found for chips of one grid, before neighbours are asked.
+
+    Parameters
+    ----------
+    fine : float32 (ny, nx, FIELDS)
+        As from `refine_chips`.
+    peak : float32 (ny, nx)
+        Correlation of the whole-pixel peak, NaN where nothing could be correlated.
+    flag : uint8 (ny, nx)
+        Why a point is not valid, see `Flag`.
+    chip_px : int16 (ny, nx)
+        Edge of the chip that was measured, pixels.
+    """
+
+    fine: Floats
+    peak: Floats
+    flag: Bytes
+    chip_px: Shorts
 
 
 def match(ref: PreparedImage, sec: PreparedImage, options: TrackOptions, within: Bools | None = None) -> OffsetField:
@@ -109,21 +144,93 @@ def match(ref: PreparedImage, sec: PreparedImage, options: TrackOptions, within:
         The images differ in shape.
     """
     require_one_size(ref.values, sec.values)
+    row, col = chip_centres(ref.shape, options.chip_px, options.step_px)
+    wanted = np.ones(row.shape, bool) if within is None else all_at(np.asarray(within, bool), row, col)
+    return finish(row, col, measure(ref, sec, options, wanted), options)
+
+
+def measure(
+    ref: PreparedImage, sec: PreparedImage, options: TrackOptions, wanted: Bools, corner: tuple[int, int] = (0, 0)
+) -> Measured:
+    """Search and refine the chips of a grid.
+
+    Points that fail are tried again with chips twice as large about the same centre, up to the largest allowed.
+
+    Parameters
+    ----------
+    ref, sec : PreparedImage
+        The two images, of one shape.
+    options : TrackOptions
+        Chip, step, search radius and the limits of validity.
+    wanted : bool (ny, nx)
+        Chips to measure.
+    corner : (y, x)
+        Corner of the first chip in the images, pixels.
+    """
+    found = _measure_chips(ref, sec, options, wanted, corner)
+    chip, largest = options.chip_px, options.chip_max_px or 0
+    while (chip := larger_chip(chip)) <= largest:
+        extra = (chip - options.chip_px) // 2
+        place = corner[0] - extra, corner[1] - extra
+        again = np.isin(found.flag, RETRIED) & _inside(ref.shape, chip, options.step_px, place, wanted.shape)
+        if again.any():
+            larger = options.override({"chip_px": chip, "chip_max_px": None}, step="tracking")
+            found = _better(found, _measure_chips(ref, sec, larger, again, place))
+    return found
+
+
+def larger_chip(chip_px: int) -> int:
+    """Return the next larger chip, about the same centre as the smaller one."""
+    return 2 * chip_px - chip_px % 2
+
+
+def _inside(shape: tuple[int, int], chip: int, step: int, corner: tuple[int, int], count: tuple[int, ...]) -> Bools:
+    """Tell which chips of a grid lie wholly inside the image."""
+    y, x = (first + step * np.arange(number) for first, number in zip(corner, count, strict=True))
+    rows, columns = ((first >= 0) & (first + chip <= size) for first, size in zip((y, x), shape, strict=True))
+    return np.asarray(rows[:, None] & columns[None, :])
+
+
+def _better(first: Measured, second: Measured) -> Measured:
+    """Take the second measurement where it is valid and the first is not."""
+    take = (second.flag == Flag.VALID) & (first.flag != Flag.VALID)
+    return Measured(
+        np.where(take[..., None], second.fine, first.fine),
+        np.where(take, second.peak, first.peak),
+        np.where(take, second.flag, first.flag),
+        np.where(take, second.chip_px, first.chip_px),
+    )
+
+
+def _measure_chips(
+    ref: PreparedImage, sec: PreparedImage, options: TrackOptions, wanted: Bools, corner: tuple[int, int]
+) -> Measured:
+    """Search and refine chips of one size; the wanted ones lie inside the image."""
     chip, step = options.chip_px, options.step_px
-    row, col = chip_centres(ref.shape, chip, step)
-    flag = np.zeros(row.shape, np.uint8)
-    if within is not None:
-        flag[~_all_at(np.asarray(within, bool), row, col)] = Flag.NOT_WANTED
-    _set_flag(flag, Flag.MASKED, ~(_all_at(ref.seen, row, col) & _all_at(sec.seen, row, col)))
+    middle = (chip - 1) / 2
+    down, along = (
+        first + middle + step * np.arange(number) for first, number in zip(corner, wanted.shape, strict=True)
+    )
+    row, col = np.meshgrid(down, along, indexing="ij")
+    flag = np.where(wanted, np.uint8(0), np.uint8(Flag.NOT_WANTED))
+    _set_flag(flag, Flag.MASKED, ~(all_at(ref.seen, row, col) & all_at(sec.seen, row, col)))
+    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, chip, step, corner, wanted) < options.min_valid)
     least = options.min_valid * chip * chip
-    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, chip, step, chip_shape(ref.shape, chip, step)) < options.min_valid)
-    peaks = _search(ref, sec, flag == 0, options, least)
-    _flag_peaks(flag, peaks, options)
-    fine = _refine(ref, sec, peaks, flag, options, least)
-    _flag_fine(flag, fine, sec, row, col, options)
+    peaks = _search(ref, sec, flag == 0, options, corner, least)
+    flag_peaks(flag, peaks, options)
+    fine = _refine(ref, sec, peaks, flag, options, corner, least)
+    flag_fine(flag, fine, sec, row, col, options)
+    peak = np.where(peaks[..., 2] > UNDEFINED, peaks[..., 2], np.float32(np.nan))
+    return Measured(fine, peak, flag, np.full(flag.shape, chip, np.int16))
+
+
+def finish(
+    row: npt.NDArray[np.float64], col: npt.NDArray[np.float64], found: Measured, options: TrackOptions
+) -> OffsetField:
+    """Let neighbours judge the points and make the field."""
     if options.outliers:
-        _flag_outliers(flag, fine, options)
-    return _field(row, col, fine, peaks, flag)
+        _flag_outliers(found.flag, found.fine, options)
+    return _field(row, col, found, grown=bool(options.chip_max_px))
 
 
 def require_one_size(ref: Floats, sec: Floats) -> None:
@@ -144,7 +251,7 @@ def _set_flag(flag: Bytes, value: Flag, where: Bools) -> None:
     flag[(flag == 0) & where] = value
 
 
-def _all_at(mask: Bools, row: npt.NDArray[np.float64], col: npt.NDArray[np.float64]) -> Bools:
+def all_at(mask: Bools, row: npt.NDArray[np.float64], col: npt.NDArray[np.float64]) -> Bools:
     """Tell where all pixels around a place (four, or one at a pixel centre) are true; outside the image is false."""
     result = np.ones(row.shape, bool)
     rows, columns = mask.shape
@@ -156,10 +263,18 @@ def _all_at(mask: Bools, row: npt.NDArray[np.float64], col: npt.NDArray[np.float
     return result
 
 
-def _seen_share(valid: Bools, chip: int, step: int, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Return the share of valid pixels in each chip."""
-    if valid.all():
+def _seen_share(valid: Bools, chip: int, step: int, corner: tuple[int, int], wanted: Bools) -> npt.NDArray[np.float64]:
+    """Return the share of valid pixels in each chip; outside the image none is."""
+    shape, image = wanted.shape, valid.shape
+    if valid.all() and _inside((image[0], image[1]), chip, step, corner, shape).all():
         return np.ones(shape)
+    (before_y, after_y), (before_x, after_x) = (
+        (max(0, -first), max(0, first + step * (number - 1) + chip - size))
+        for first, number, size in zip(corner, shape, image, strict=True)
+    )
+    if before_y or after_y or before_x or after_x:
+        valid = np.pad(valid, ((before_y, after_y), (before_x, after_x)))
+    valid = valid[max(0, corner[0]) :, max(0, corner[1]) :]
     # sums between the corners of chips, then sums of these: far less to add up than single pixels
     y, x = (np.unique(np.add.outer(step * np.arange(count), np.array([0, chip]))) for count in shape)
     last_y, last_x = int(y[-1]), int(x[-1])
@@ -173,22 +288,30 @@ def _seen_share(valid: Bools, chip: int, step: int, shape: tuple[int, int]) -> n
     return np.asarray(counts / chip**2, np.float64)
 
 
-def _search(ref: PreparedImage, sec: PreparedImage, wanted: Bools, options: TrackOptions, least: float) -> Floats:
+def _search(
+    ref: PreparedImage,
+    sec: PreparedImage,
+    wanted: Bools,
+    options: TrackOptions,
+    corner: tuple[int, int],
+    least: float,
+) -> Floats:
     """Return the fields of `search_chips` per chip."""
     chip, step, radius = options.chip_px, options.step_px, options.search_px
     images = (ref.values, ref.valid, sec.values, sec.valid)
     if choose_cell(chip, step, wanted.shape[1]):
-        return search_chips(images, wanted, (chip, step, radius, radius), (0, 0, 0, 0), least)
+        return search_chips(images, wanted, (chip, step, radius, radius), (*corner, 0, 0), least)
     peaks = np.full((*wanted.shape, PEAK_FIELDS), np.nan, np.float32)
     chosen = np.argwhere(wanted)
     places = np.zeros((len(chosen), 6), np.int64)
-    places[:, :2] = chosen * step
+    places[:, :2] = chosen * step + corner
     places[:, 4:] = radius
     peaks[wanted] = search_points(images, places, chip, least)
     return peaks
 
 
-def _flag_peaks(flag: Bytes, peaks: Floats, options: TrackOptions) -> None:
+def flag_peaks(flag: Bytes, peaks: Floats, options: TrackOptions) -> None:
+    """Flag points without texture, with the peak at the border of the search, or with two peaks."""
     peak, second, edge = peaks[..., 2], peaks[..., 3], peaks[..., 4]
     _set_flag(flag, Flag.LOW_TEXTURE, peak <= UNDEFINED)
     _set_flag(flag, Flag.EDGE_PEAK, edge > 0)
@@ -198,7 +321,13 @@ def _flag_peaks(flag: Bytes, peaks: Floats, options: TrackOptions) -> None:
 
 
 def _refine(
-    ref: PreparedImage, sec: PreparedImage, peaks: Floats, flag: Bytes, options: TrackOptions, least: float
+    ref: PreparedImage,
+    sec: PreparedImage,
+    peaks: Floats,
+    flag: Bytes,
+    options: TrackOptions,
+    corner: tuple[int, int],
+    least: float,
 ) -> Floats:
     """Return the fields of `refine_chips` per chip, NaN where a flag is set."""
     fine = np.full((*flag.shape, FIELDS), np.nan, np.float32)
@@ -208,7 +337,7 @@ def _refine(
     order = np.argsort(square.astype(np.int32), kind="stable")  # chips of one neighbourhood follow each other
     rows, columns = rows[order], columns[order]
     places = np.empty((len(rows), 4))
-    places[:, 0], places[:, 1] = rows * options.step_px, columns * options.step_px
+    places[:, 0], places[:, 1] = rows * options.step_px + corner[0], columns * options.step_px + corner[1]
     found = peaks[rows, columns]
     places[:, 2:] = np.where((found[:, 2] >= NEARLY_SAME)[:, None], found[:, :2], found[:, 5:7])
     images = (ref.values, ref.solid.view(np.uint8), sec.coefficients, sec.spline_solid.view(np.uint8))
@@ -216,7 +345,7 @@ def _refine(
     return fine
 
 
-def _flag_fine(
+def flag_fine(
     flag: Bytes,
     fine: Floats,
     sec: PreparedImage,
@@ -224,12 +353,13 @@ def _flag_fine(
     col: npt.NDArray[np.float64],
     options: TrackOptions,
 ) -> None:
+    """Flag points that the refinement lost, that moved out of sight, or that cannot be trusted."""
     state = fine[..., 5]
     _set_flag(flag, Flag.MASKED, state == TOO_FEW)
     _set_flag(flag, Flag.LOW_TEXTURE, state == FLAT)
     _set_flag(flag, Flag.NOT_CONVERGED, state != DONE)
     moved = [np.where(flag == 0, place + fine[..., k], place) for k, place in enumerate((row, col))]
-    _set_flag(flag, Flag.MASKED, ~_all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
+    _set_flag(flag, Flag.MASKED, ~all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
     _set_flag(flag, Flag.EDGE_PEAK, np.abs(fine[..., :2]).max(axis=-1) > options.search_px)
     _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 2] >= options.min_correlation))
     carried = (fine[..., 6] > options.min_support) & (fine[..., 7] >= options.min_local * fine[..., 2])
@@ -253,11 +383,10 @@ def _flag_outliers(flag: Bytes, fine: Floats, options: TrackOptions) -> None:
     _set_flag(flag, Flag.OUTLIER, wrong)
 
 
-def _field(
-    row: npt.NDArray[np.float64], col: npt.NDArray[np.float64], fine: Floats, peaks: Floats, flag: Bytes
-) -> OffsetField:
+def _field(row: npt.NDArray[np.float64], col: npt.NDArray[np.float64], found: Measured, *, grown: bool) -> OffsetField:
+    fine, flag = found.fine, found.flag
     valid = flag == Flag.VALID
     dy, dx, sigma_dy, sigma_dx = (np.where(valid, fine[..., k], np.float32(np.nan)) for k in (0, 1, 3, 4))
-    peak = np.where(peaks[..., 2] > UNDEFINED, peaks[..., 2], np.float32(np.nan))
-    correlation = np.where(np.isfinite(fine[..., 2]), fine[..., 2], peak)
-    return OffsetField(row, col, dx, dy, correlation, sigma_dx, sigma_dy, valid, flag)
+    correlation = np.where(np.isfinite(fine[..., 2]), fine[..., 2], found.peak)
+    chips = found.chip_px if grown else None
+    return OffsetField(row, col, dx, dy, correlation, sigma_dx, sigma_dy, valid, flag, chips)

@@ -25,8 +25,14 @@ class TrackOptions(Options):
     """How offsets between two images are measured."""
 
     chip_px: int = Field(32, ge=8, le=512, description="Edge of a chip, pixels; larger is steadier and blurs more")
+    chip_max_px: int | None = Field(
+        None,
+        ge=8,
+        le=512,
+        description="Largest chip tried where smaller ones fail, each twice the last; none: no growth",
+    )
     step_px: int = Field(8, ge=1, le=512, description="Distance between chips, pixels")
-    search_px: int = Field(10, ge=2, le=64, description="Largest offset searched along x and along y, pixels")
+    search_px: int = Field(10, ge=1, le=128, description="Largest offset searched along x and along y, pixels")
     prefilter: Prefilter = Field(
         "auto", description="Filter applied to both images before matching; auto is tuned by the images themselves"
     )
