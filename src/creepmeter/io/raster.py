@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 from scipy import ndimage
 
 from creepmeter.errors import GridError, ImageError, StoreError
@@ -20,7 +22,17 @@ from creepmeter.io.rasterfile import MAX_PIXELS, Header, header_of, is_south_up,
 from creepmeter.model.grid import Grid
 from creepmeter.model.schema import MAP_DIMS
 
-__all__ = ["Header", "read_bands", "read_header", "read_image", "read_maps", "require_usable", "write_geotiff"]
+__all__ = [
+    "Header",
+    "RasterImage",
+    "open_image",
+    "read_bands",
+    "read_header",
+    "read_image",
+    "read_maps",
+    "require_usable",
+    "write_geotiff",
+]
 
 Floats32 = npt.NDArray[np.float32]
 _TILE = 256
@@ -48,9 +60,10 @@ def read_image(
     pixel_size_m: float | None = 1.0,
     missing_below: float | None = None,
     grow_px: int | None = None,
+    window: tuple[slice, slice] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Floats32, Grid]:
-    """Read one image as brightness.
+    """Read one image, or a part of it, as brightness.
 
     Parameters
     ----------
@@ -68,6 +81,8 @@ def read_image(
     grow_px : int, optional
         Widen what `missing_below` or `nodata` found by this many pixels. Default: 8 for a JPEG, which rings within its
         blocks of 8 pixels beside a frame; 0 otherwise.
+    window : (rows, columns), optional
+        Part of the image to read, slices of the image north up.
     max_pixels : int
         Refuse larger images before memory is asked for.
 
@@ -76,7 +91,7 @@ def read_image(
     image : array, (y, x) float32
         North up; NaN = missing.
     grid : Grid
-        Of the file, or a pixel grid.
+        Of the whole file, or a pixel grid.
 
     Raises
     ------
@@ -89,14 +104,17 @@ def read_image(
         header = header_of(source)
         lossy = header.driver == "JPEG"
         wanted = _bands_wanted(path, source, band)
-        values = source.read(wanted)
-        missing = ~_valid(source, wanted)
+        reach = (JPEG_BLOCK_PX if lossy else 0) if grow_px is None else grow_px
+        part, inner = _part_to_read(window, header.shape, reach)
+        place = _window_in_file(part, header.shape[0], south_up=is_south_up(source))
+        values = source.read(wanted, window=place)
+        missing = ~_valid(source, wanted, place)
         if is_south_up(source):
             values, missing = values[:, ::-1], missing[::-1]
     framed = _all_missing(values, nodata, missing_below, tolerance=JPEG_TOLERANCE if lossy else 0)
-    reach = (JPEG_BLOCK_PX if lossy else 0) if grow_px is None else grow_px
     if reach > 0:
         framed = _grow(framed, reach)
+    values, missing, framed = values[:, *inner], missing[inner], framed[inner]
     image = values.mean(axis=0, dtype=np.float32) if len(wanted) > 1 else values[0].astype(np.float32)
     image[missing | framed | ~np.isfinite(image)] = np.nan
     return image, local_grid(path, header, pixel_size_m)
@@ -119,9 +137,64 @@ def _bands_wanted(path: str | Path, source: DatasetReader, band: int | None) -> 
     return [band]
 
 
-def _valid(source: DatasetReader, wanted: Sequence[int]) -> npt.NDArray[np.bool_]:
+def _part_to_read(
+    window: tuple[slice, slice] | None, shape: tuple[int, int], reach: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return the part of an image to read, wider than asked for by `reach`, and the part asked for within it."""
+    asked = window or (slice(0, shape[0]), slice(0, shape[1]))
+    spans = [part.indices(size)[:2] for part, size in zip(asked, shape, strict=True)]
+    wide = [(max(0, first - reach), min(size, last + reach)) for (first, last), size in zip(spans, shape, strict=True)]
+    inner = [slice(span[0] - part[0], span[1] - part[0]) for span, part in zip(spans, wide, strict=True)]
+    return (slice(*wide[0]), slice(*wide[1])), (inner[0], inner[1])
+
+
+def _window_in_file(part: tuple[slice, slice], rows: int, *, south_up: bool) -> Window:
+    """Return where a part of an image north up lies in its file."""
+    down, along = part
+    first = rows - down.stop if south_up else down.start
+    return Window(along.start, first, along.stop - along.start, down.stop - down.start)
+
+
+def _valid(source: DatasetReader, wanted: Sequence[int], window: Window) -> npt.NDArray[np.bool_]:
     """Tell where every wanted band counts by the file: its no-data value, mask, alpha."""
-    return np.asarray((source.read_masks(list(wanted)) > 0).all(axis=0))
+    return np.asarray((source.read_masks(list(wanted), window=window) > 0).all(axis=0))
+
+
+@dataclass(frozen=True)
+class RasterImage:
+    """An image file that is read part by part; see `read_image` for the options.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : (rows, columns)
+        Its size, pixels.
+    nodata : float, optional
+        Value that means missing.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    nodata: float | None = None
+
+    def read(self, rows: slice, columns: slice) -> Floats32:
+        """Return a part of the image, NaN = missing."""
+        return read_image(self.path, nodata=self.nodata, window=(rows, columns))[0]
+
+
+def open_image(
+    path: str | Path, *, nodata: float | None = None, pixel_size_m: float | None = 1.0
+) -> tuple[RasterImage, Grid]:
+    """Open an image to be read part by part; return it and the grid of the file.
+
+    Raises
+    ------
+    ImageError
+        The file is damaged, too large, or of another format.
+    """
+    header = read_header(path)
+    return RasterImage(Path(path), header.shape, nodata), local_grid(path, header, pixel_size_m)
 
 
 def _all_missing(

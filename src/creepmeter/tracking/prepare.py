@@ -39,6 +39,16 @@ class SeenImage:
     values: Floats
     seen: Bools
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.values.shape
+        return rows, columns
+
+    def read(self, rows: slice, columns: slice) -> Floats:
+        """Return a part of the image, NaN = missing."""
+        return np.where(self.seen[rows, columns], self.values[rows, columns], np.float32(np.nan))
+
 
 @dataclass(frozen=True)
 class PreparedImage:
@@ -103,16 +113,22 @@ def see_image(
     options = options or TrackOptions()
     values = _as_floats(image, name)
     _require_two_dimensions(values, name, options.chip_px)
-    seen = np.isfinite(values)
     if exclude is not None:
         _require_mask(exclude, values.shape, name)
+    found = see_part(values, exclude)
+    _require_texture(found, values, name)
+    return found
+
+
+def see_part(values: Floats, exclude: Bools | None = None) -> SeenImage:
+    """Tell seen from missing pixels of float32 values, and take the mean off; nothing is checked."""
+    seen = np.isfinite(values)
+    if exclude is not None:
         seen &= ~np.asarray(exclude, bool)
-    whole = bool(seen.all())
-    kept = values if whole else values[seen]
-    _require_texture(kept, name)
-    mean = np.float32(kept.mean(dtype=np.float64))
-    centred = values - mean if whole else np.where(seen, values - mean, np.float32(0))
-    return SeenImage(centred, seen)
+    if seen.all():
+        return SeenImage(values - np.float32(values.mean(dtype=np.float64)), seen)
+    mean = np.float32(values[seen].mean(dtype=np.float64)) if seen.any() else np.float32(0)
+    return SeenImage(np.where(seen, values - mean, np.float32(0)), seen)
 
 
 def filter_seen(image: SeenImage, options: TrackOptions, tuned: Floats | None, role: Role = "both") -> PreparedImage:
@@ -190,10 +206,11 @@ def _require_mask(mask: Bools, shape: tuple[int, ...], name: str) -> None:
         raise ImageError(message)
 
 
-def _require_texture(kept: Floats, name: str) -> None:
-    if kept.size == 0:
+def _require_texture(found: SeenImage, values: Floats, name: str) -> None:
+    if not found.seen.any():
         message = f"{name} has no valid pixel (all missing or excluded): check nodata, masks and the area of interest"
         raise ImageError(message)
+    kept = values if found.seen.all() else values[found.seen]
     if kept.min() == kept.max():
         message = f"{name} is constant ({kept.flat[0]:g} everywhere): nothing can be matched; check the band"
         raise ImageError(message)

@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from creepmeter.blocks import Progress
 from creepmeter.errors import EpochError, ImageError
-from creepmeter.io.raster import read_image
+from creepmeter.io.raster import open_image
 from creepmeter.io.vector import burn_mask
 from creepmeter.model.epoch import EpochLike, as_epoch, epochs_in_name
 from creepmeter.model.grid import Grid, chip_grid, metres_per_pixel, require_same_grid
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import make_pair_stack
+from creepmeter.tracking.large import LARGE_PX, track_large
 from creepmeter.tracking.match import Flag, OffsetField, match, require_one_size
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prepare import filter_seen, see_image
-from creepmeter.tracking.tuning import measure_spectra, tuned_filter
+from creepmeter.tracking.tuning import tune
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 FLAG_ATTRIBUTES: Mapping[str, Any] = {
@@ -92,10 +94,7 @@ def track_arrays(
     if within is not None and np.shape(within) != first.values.shape:
         message = f"`within` has shape {np.shape(within)}, the images {first.values.shape}: give it on the image's grid"
         raise ImageError(message)
-    tuned = None
-    if options.prefilter == "auto":
-        search = (options.search_px, options.search_px)
-        tuned = tuned_filter(measure_spectra((first.values, first.seen), (second.values, second.seen), search))
+    tuned = tune(first, second, options)
     prepared = filter_seen(first, options, tuned, "ref"), filter_seen(second, options, tuned, "sec")
     return match(*prepared, options, within)
 
@@ -139,6 +138,7 @@ def track(
     pixel_size_m: float | None = None,
     nodata: float | None = None,
     dates: tuple[EpochLike, EpochLike] | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Track two image files and return one pair as a PairStack.
 
@@ -158,6 +158,8 @@ def track(
         Value that means missing, where the file does not say.
     dates : (ref, sec), optional
         Default: the first date in each file's name.
+    progress : Progress, optional
+        Shows how far a large image is.
 
     Returns
     -------
@@ -165,13 +167,17 @@ def track(
         A PairStack with components east and north, metres.
     """
     options = options or TrackOptions()
-    ref, grid = read_image(ref_raster, nodata=nodata, pixel_size_m=pixel_size_m)
-    sec, other = read_image(sec_raster, nodata=nodata, pixel_size_m=pixel_size_m)
+    ref, grid = open_image(ref_raster, nodata=nodata, pixel_size_m=pixel_size_m)
+    sec, other = open_image(sec_raster, nodata=nodata, pixel_size_m=pixel_size_m)
     require_same_grid(grid, other, expected_name=str(ref_raster), found_name=str(sec_raster))
     pair = Pair.of(*(dates or (_date_in(ref_raster), _date_in(sec_raster))))
     masked = None if exclude is None else burn_mask(exclude, grid, name="exclude")
     wanted = None if within is None else burn_mask(within, grid, name="within")
-    field = track_arrays(ref, sec, options=options, exclude=masked, within=wanted)
+    if ref.shape[0] * ref.shape[1] > LARGE_PX:
+        field = track_large(ref, sec, options, exclude=masked, within=wanted, progress=progress)
+    else:
+        whole = (slice(None), slice(None))
+        field = track_arrays(ref.read(*whole), sec.read(*whole), options=options, exclude=masked, within=wanted)
     return _one_pair(field_to_pair(field, grid), pair, grid, options)
 
 

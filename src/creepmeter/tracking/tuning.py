@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +22,22 @@ from scipy import fft, ndimage
 
 from creepmeter.kernels.convolve import filter_image
 from creepmeter.kernels.points import search_points
+from creepmeter.tracking.options import TrackOptions
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Complex: TypeAlias = npt.NDArray[np.complex64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
-Image: TypeAlias = tuple[Floats, Bools]  # values and where they are valid, (rows, columns)
+Places: TypeAlias = npt.NDArray[np.int64]
+Image: TypeAlias = tuple[Floats, Bools]  # values, missing = 0, and where they were seen; (rows, columns)
 
 WINDOW_PX = 64
 SMALL_WINDOW_PX = 32
 SMALL_IMAGE_PX = 200  # edge of an image below which the small window is used
-MOST_WINDOWS = 64
+EDGES = (8, 16, 32)  # windows along an edge of the image: first few, more where most miss pixels
+ENOUGH_WINDOWS = 32
 FEWEST_WINDOWS = 6
+LEAST_SEEN = 0.9  # share of a window that must be seen in both images
 LONGEST_PX = 15
 LOSS = 1.03  # variance that a shorter filter may cost
 LEAVE = 1.2  # variance below which images are left alone
@@ -44,6 +48,17 @@ LEAST_NOISE = 1e-6
 LEAST_CORRELATION = 0.05
 ROBUST = 0.5  # windows below this share of the median correlation hold no common ground
 MARGIN_PX = 2  # half width of the high-pass filter used for alignment
+
+
+class ImageSource(Protocol):
+    """An image that is read part by part."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    def read(self, rows: slice, columns: slice) -> Floats:
+        """Return a part of the image, NaN = missing."""
 
 
 @dataclass(frozen=True)
@@ -115,88 +130,112 @@ def tuned_filter(spectra: Spectra | None) -> Floats | None:
     return scaled
 
 
-def measure_spectra(ref: Image, sec: Image, search_px: tuple[int, int]) -> Spectra | None:
+def tune(ref: ImageSource, sec: ImageSource, options: TrackOptions) -> Floats | None:
+    """Return the filter tuned by a pair of images, if the options ask for one; None = leave the images alone."""
+    if options.prefilter != "auto":
+        return None
+    return tuned_filter(measure_spectra(ref, sec, (options.search_px, options.search_px)))
+
+
+def measure_spectra(ref: ImageSource, sec: ImageSource, search_px: tuple[int, int]) -> Spectra | None:
     """Return the spectra of windows spread over two images; None if too few windows show the same ground in both.
 
     Parameters
     ----------
-    ref, sec : (values, valid)
-        Images of one shape; values where not valid are ignored.
+    ref, sec : ImageSource
+        Images of one shape.
     search_px : (down, along)
         Largest offset.
     """
-    shape = ref[0].shape
-    size = WINDOW_PX if min(shape) >= SMALL_IMAGE_PX else SMALL_WINDOW_PX
-    corners = _choose_windows(ref[1], size)
+    size = WINDOW_PX if min(ref.shape) >= SMALL_IMAGE_PX else SMALL_WINDOW_PX
+    margin = (search_px[0] + MARGIN_PX, search_px[1] + MARGIN_PX)
+    corners, first = _choose_windows(ref, size, margin)
     if len(corners) < FEWEST_WINDOWS:
         return None
-    offsets = _align(ref, sec, corners, size, search_px)
-    whole = np.rint(offsets).astype(np.int64)
-    first, keep_first = _cut(ref, corners, size)
-    second, keep_second = _cut(sec, corners + whole, size)
-    keep = keep_first & keep_second & np.isfinite(offsets[:, 0])
+    shape = (size + 2 * margin[0], size + 2 * margin[1])
+    second = [_cut(sec, corner - margin, shape) for corner in corners]
+    offsets = _align(first, second, size, search_px)
+    whole = np.where(np.isfinite(offsets), np.rint(offsets), 0).astype(np.int64)
+    inner_a, keep_a = _middles(first, np.zeros_like(whole), size, margin)
+    inner_b, keep_b = _middles(second, whole, size, margin)
+    keep = keep_a & keep_b & np.isfinite(offsets[:, 0])
     if keep.sum() < FEWEST_WINDOWS:
         return None
-    return _average(_transform(first[keep]), _transform(second[keep]), (offsets - whole)[keep])
+    return _average(_transform(inner_a[keep]), _transform(inner_b[keep]), (offsets - whole)[keep])
 
 
-def _choose_windows(valid: Bools, size: int) -> npt.NDArray[np.int64]:
-    """Return corners (n, 2) of windows without a missing pixel, evenly spread."""
-    rows, columns = valid.shape
-    if min(rows, columns) < size:
-        return np.empty((0, 2), np.int64)
-    y, x = (np.unique(np.linspace(0, edge - size, max(2, 2 * edge // size)).astype(np.int64)) for edge in valid.shape)
-    corners = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
-    if not valid.all():
-        whole = np.array([valid[top : top + size, left : left + size].all() for top, left in corners], bool)
-        corners = corners[whole]
-    chosen = np.linspace(0, len(corners) - 1, min(len(corners), MOST_WINDOWS)).astype(np.int64)
-    return corners[chosen]
+def _choose_windows(image: ImageSource, size: int, margin: tuple[int, int]) -> tuple[Places, list[Image]]:
+    """Return corners (n, 2) of windows without a missing pixel, evenly spread, and the image there with a margin."""
+    if min(image.shape) < size:
+        return np.empty((0, 2), np.int64), []
+    shape = (size + 2 * margin[0], size + 2 * margin[1])
+    middle = (slice(margin[0], margin[0] + size), slice(margin[1], margin[1] + size))
+    corners: list[npt.NDArray[np.int64]] = []
+    found: list[Image] = []
+    for edge in EDGES:  # an image with many gaps is looked at more closely
+        lines = [
+            np.unique(
+                np.linspace(min(room, (length - size) // 2), max(length - size - room, (length - size) // 2), edge)
+            )
+            for length, room in zip(image.shape, margin, strict=True)
+        ]
+        candidates = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.int64)
+        parts = [_cut(image, corner - margin, shape) for corner in candidates]
+        kept = [k for k, (_, seen) in enumerate(parts) if seen[middle].all()]
+        corners, found = [candidates[k] for k in kept], [parts[k] for k in kept]
+        if len(found) >= ENOUGH_WINDOWS:
+            break
+    return np.array(corners, np.int64).reshape(-1, 2), found
 
 
-def _cut(image: Image, corners: npt.NDArray[np.int64], size: int) -> tuple[Floats, Bools]:
-    """Return windows (n, size, size), missing = 0, and which of them miss no pixel."""
-    values, valid = image
-    out, whole = np.zeros((len(corners), size, size), np.float32), np.zeros(len(corners), bool)
-    for k, (top, left) in enumerate(corners):
+def _cut(image: ImageSource, corner: npt.NDArray[np.int64], shape: tuple[int, int]) -> Image:
+    """Return a part of an image, missing = 0, and where it was seen; outside the image nothing is."""
+    out, seen = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    spans = [
+        (max(0, first), min(size, first + length))
+        for first, size, length in zip(corner.tolist(), image.shape, shape, strict=True)
+    ]
+    if all(last > first for first, last in spans):
+        values = image.read(slice(*spans[0]), slice(*spans[1]))
+        target = tuple(
+            slice(first - start, last - start) for (first, last), start in zip(spans, corner.tolist(), strict=True)
+        )
+        known = np.isfinite(values)
+        out[target], seen[target] = np.where(known, values, np.float32(0)), known
+    return out, seen
+
+
+def _middles(parts: Sequence[Image], shift: Places, size: int, margin: tuple[int, int]) -> tuple[Floats, Bools]:
+    """Return the windows (n, size, size) in the middle of parts, moved by whole pixels, and which miss no pixel."""
+    out, whole = np.zeros((len(parts), size, size), np.float32), np.zeros(len(parts), bool)
+    for k, (values, seen) in enumerate(parts):
+        top, left = margin[0] + shift[k, 0], margin[1] + shift[k, 1]
         part = np.s_[top : top + size, left : left + size]
-        inside = top >= 0 and left >= 0 and top + size <= values.shape[0] and left + size <= values.shape[1]
-        if inside and valid[part].all():
-            whole[k] = True
-            out[k] = values[part]
+        out[k], whole[k] = values[part], seen[part].all()
     return out, whole
 
 
-def _mosaic(image: Image, corners: npt.NDArray[np.int64], shape: tuple[int, int]) -> Image:
-    """Return the parts of an image at these corners, one below the other; outside the image is missing."""
-    values, valid = image
-    height, width = shape
-    out, seen = np.zeros((len(corners) * height, width), np.float32), np.zeros((len(corners) * height, width), bool)
-    rows, columns = values.shape
-    for k, (top, left) in enumerate(corners):
-        y0, y1, x0, x1 = max(0, top), min(rows, top + height), max(0, left), min(columns, left + width)
-        source = np.s_[y0:y1, x0:x1]
-        target = np.s_[k * height + y0 - top : k * height + y1 - top, x0 - left : x1 - left]
-        out[target], seen[target] = values[source], valid[source]
-    return np.where(seen, out, np.float32(0)), seen
-
-
 def _align(
-    ref: Image, sec: Image, corners: npt.NDArray[np.int64], size: int, search_px: tuple[int, int]
+    first: Sequence[Image], second: Sequence[Image], size: int, search_px: tuple[int, int]
 ) -> npt.NDArray[np.float64]:
     """Return offsets (n, 2) of windows by correlation of high-passed images; NaN where there is no peak."""
-    margin = np.array(search_px) + MARGIN_PX
-    shape = (size + 2 * int(margin[0]), size + 2 * int(margin[1]))
+    shape = first[0][0].shape
     edge = 2 * MARGIN_PX + 1
     highpass = np.full((edge, edge), -1 / edge**2, np.float32)
     highpass[MARGIN_PX, MARGIN_PX] += 1
-    first, second = (filter_image(*_mosaic(image, corners - margin, shape), highpass) for image in (ref, sec))
-    places = np.zeros((len(corners), 6), np.int64)
-    places[:, 0] = np.arange(len(corners)) * shape[0] + margin[0]
-    places[:, 1] = margin[1]
+    (one, one_valid), (two, two_valid) = (_column(parts, highpass) for parts in (first, second))
+    places = np.zeros((len(first), 6), np.int64)
+    places[:, 0] = np.arange(len(first)) * shape[0] + (shape[0] - size) // 2
+    places[:, 1] = (shape[1] - size) // 2
     places[:, 4:] = search_px
-    peaks = search_points((*first, *second), places, size, 0.9 * size * size)
+    peaks = search_points((one, one_valid, two, two_valid), places, size, LEAST_SEEN * size * size)
     return np.where((peaks[:, 4] == 0)[:, None], peaks[:, 5:7], np.nan).astype(np.float64)
+
+
+def _column(parts: Sequence[Image], weights: Floats) -> Image:
+    """Return parts of an image one below the other, filtered."""
+    values, seen = (np.concatenate(layer) for layer in zip(*parts, strict=True))
+    return filter_image(values, seen, weights)
 
 
 def _wavenumbers(size: int) -> tuple[Floats, Floats]:
