@@ -172,15 +172,27 @@ class RasterImage:
         Its size, pixels.
     nodata : float, optional
         Value that means missing.
+    corner : (row, column)
+        First pixel of the image in the file, north up.
     """
 
     path: Path
     shape: tuple[int, int]
     nodata: float | None = None
+    corner: tuple[int, int] = (0, 0)
 
     def read(self, rows: slice, columns: slice) -> Floats32:
         """Return a part of the image, NaN = missing."""
-        return read_image(self.path, nodata=self.nodata, window=(rows, columns))[0]
+        spans = [part.indices(size) for part, size in zip((rows, columns), self.shape, strict=True)]
+        down, along = (
+            slice(first + start, first + stop) for first, (start, stop, _) in zip(self.corner, spans, strict=True)
+        )
+        return read_image(self.path, nodata=self.nodata, window=(down, along))[0]
+
+    def crop(self, rows: slice, columns: slice) -> RasterImage:
+        """Return a part of the image as an image."""
+        corner = self.corner[0] + rows.start, self.corner[1] + columns.start
+        return RasterImage(self.path, (rows.stop - rows.start, columns.stop - columns.start), self.nodata, corner)
 
 
 def open_image(

@@ -106,6 +106,29 @@ def require_same_grid(expected: Grid, found: Grid, *, expected_name: str, found_
         raise GridError(message)
 
 
+def common_part(first: Grid, second: Grid) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+    """Return the part that two grids share, as rows and columns of each.
+
+    None if they lie in other reference systems, have other pixels, are shifted by a part of a pixel, or do not overlap.
+    """
+    if first.crs != second.crs:
+        return None
+    between = ~first.affine * second.affine  # pixels of the second to pixels of the first
+    across, down = round(between.c), round(between.f)
+    slant = _TOLERANCE_PX / max(*first.shape, *second.shape)  # over the whole image less than the tolerance
+    limits = np.array([slant, slant, _TOLERANCE_PX, slant, slant, _TOLERANCE_PX])
+    if (np.abs(np.subtract(between[:6], (1.0, 0.0, across, 0.0, 1.0, down))) > limits).any():
+        return None
+    rows, columns = (
+        (max(0, shift), min(size, shift + other))
+        for shift, size, other in zip((down, across), first.shape, second.shape, strict=True)
+    )
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        return None
+    moved = slice(rows[0] - down, rows[1] - down), slice(columns[0] - across, columns[1] - across)
+    return (slice(*rows), slice(*columns)), moved
+
+
 def describe_grid(grid: Grid) -> str:
     """Return a grid in words: shape, pixel, upper left corner, reference system."""
     affine = grid.affine

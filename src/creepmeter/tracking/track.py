@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,10 +13,10 @@ import xarray as xr
 
 from creepmeter.blocks import Progress
 from creepmeter.errors import EpochError, ImageError
-from creepmeter.io.raster import open_image
+from creepmeter.io.raster import RasterImage, open_image
 from creepmeter.io.vector import burn_mask
 from creepmeter.model.epoch import EpochLike, as_epoch, epochs_in_name
-from creepmeter.model.grid import Grid, chip_grid, metres_per_pixel, require_same_grid
+from creepmeter.model.grid import Grid, chip_grid, common_part, metres_per_pixel, require_same_grid, same_grid
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import make_pair_stack
 from creepmeter.tracking.large import LARGE_PX, track_large
@@ -25,6 +26,7 @@ from creepmeter.tracking.prepare import filter_seen, see_image
 from creepmeter.tracking.tuning import tune
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
+logger = logging.getLogger(__name__)
 FLAG_ATTRIBUTES: Mapping[str, Any] = {
     "long_name": "why a point is not valid",
     "flag_values": [int(flag) for flag in Flag],
@@ -145,7 +147,8 @@ def track(
     Parameters
     ----------
     ref_raster, sec_raster : path
-        Images on one grid, in any raster format that is allowed for images (GeoTIFF, JPEG, PNG, JPEG 2000).
+        Images whose pixels coincide, tracked where they overlap; in any raster format that is allowed for images
+        (GeoTIFF, JPEG, PNG, JPEG 2000).
     options : TrackOptions, optional
         How to track.
     exclude : path, optional
@@ -167,9 +170,7 @@ def track(
         A PairStack with components east and north, metres.
     """
     options = options or TrackOptions()
-    ref, grid = open_image(ref_raster, nodata=nodata, pixel_size_m=pixel_size_m)
-    sec, other = open_image(sec_raster, nodata=nodata, pixel_size_m=pixel_size_m)
-    require_same_grid(grid, other, expected_name=str(ref_raster), found_name=str(sec_raster))
+    ref, sec, grid = _open_pair(ref_raster, sec_raster, nodata, pixel_size_m)
     pair = Pair.of(*(dates or (_date_in(ref_raster), _date_in(sec_raster))))
     masked = None if exclude is None else burn_mask(exclude, grid, name="exclude")
     wanted = None if within is None else burn_mask(within, grid, name="within")
@@ -179,6 +180,22 @@ def track(
         whole = (slice(None), slice(None))
         field = track_arrays(ref.read(*whole), sec.read(*whole), options=options, exclude=masked, within=wanted)
     return _one_pair(field_to_pair(field, grid), pair, grid, options)
+
+
+def _open_pair(
+    ref_raster: str | Path, sec_raster: str | Path, nodata: float | None, pixel_size_m: float | None
+) -> tuple[RasterImage, RasterImage, Grid]:
+    """Open two images where they overlap; their pixels must coincide."""
+    ref, grid = open_image(ref_raster, nodata=nodata, pixel_size_m=pixel_size_m)
+    sec, other = open_image(sec_raster, nodata=nodata, pixel_size_m=pixel_size_m)
+    if same_grid(grid, other):
+        return ref, sec, grid
+    shared = common_part(grid, other)
+    if shared is None:
+        require_same_grid(grid, other, expected_name=str(ref_raster), found_name=str(sec_raster))
+        return ref, sec, grid
+    logger.info("%s and %s are tracked where they overlap", ref_raster, sec_raster)
+    return ref.crop(*shared[0]), sec.crop(*shared[1]), grid[shared[0]]
 
 
 def _date_in(path: str | Path) -> np.datetime64:

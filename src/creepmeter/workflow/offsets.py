@@ -32,11 +32,12 @@ def track(run: Setting, key: str) -> Sequence[str]:
     options = run.config.track
     pairs = run.network.pairs
     writer = StoreWriter.create_or_resume(run.folder / OFFSETS, _template(run, key), {"pair": 1}, key)
-    library = ImageLibrary(run.images, options, run.config.compute.memory_gb * _SHARE_FOR_IMAGES)
+    places = [(run.images.index_of(pair.ref), run.images.index_of(pair.sec)) for pair in pairs]
+    library = ImageLibrary(run.images, options, run.config.compute.memory_gb * _SHARE_FOR_IMAGES, places)
     run.progress.start("track", len(pairs))
-    for number, pair in enumerate(pairs):
+    for number in range(len(pairs)):
         if not writer.done(str(number)):  # the number: two images of one day give pairs of one name
-            ref, sec = (library.get(run.images.index_of(time)) for time in (pair.ref, pair.sec))
+            ref, sec = (library.get(place) for place in places[number])
             arrays = field_to_pair(match(ref, sec, options, run.within), run.images.grid)
             variables = {name: values[..., None, :, :] for name, values in arrays.items()}
             writer.put(str(number), {"pair": slice(number, number + 1)}, variables)
