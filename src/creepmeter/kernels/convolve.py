@@ -21,7 +21,7 @@ Planes: TypeAlias = tuple[Floats, Floats]  # image (missing = 0) and mask (1 or 
 
 TAPS = 8  # weights applied in one pass over a line
 ROWS_PER_TASK = 32
-LEAST_ENERGY = np.float32(0.9)  # share of the filter's energy on valid pixels below which a pixel counts as missing
+LEAST_ENERGY = np.float32(0.75)  # share of the filter's energy on valid pixels below which a pixel counts as missing
 
 
 @jit_fast
