@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from creepmeter.cli.flags import FILE, options_from, store_out
+from creepmeter.cli.flags import FILE, memory_flag, options_from, store_out
 from creepmeter.cli.group import Verb
+from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.session import announce_compilation, say
 from creepmeter.tracking.options import TrackOptions
 
@@ -27,7 +28,11 @@ from creepmeter.tracking.options import TrackOptions
 )
 @click.option("--nodata", type=float, help="Value that means missing, where the files do not say it themselves.")
 @click.option("--dates", nargs=2, metavar="REF SEC", help="Dates of the images, YYYYMMDD; default: from their names.")
-@options_from(TrackOptions, rename={"chip_px": "--chip", "step_px": "--step", "search_px": "--search"})
+@memory_flag
+@options_from(
+    TrackOptions,
+    rename={"chip_px": "--chip", "step_px": "--step", "search_px": "--search", "chip_max_px": "--chip-max"},
+)
 def command(
     ref: Path,
     sec: Path,
@@ -37,6 +42,7 @@ def command(
     pixel_size: float | None,
     nodata: float | None,
     dates: tuple[str, str] | None,
+    memory_gb: float,
     options: TrackOptions,
 ) -> None:
     """Measure the offsets between two images.
@@ -47,4 +53,6 @@ def command(
 
     announce_compilation()
     images = ImagePair(ref, sec, exclude, within, pixel_size, nodata, dates)
-    say(f"{target}: {displacement_summary(track_files(images, target, options))}")
+    with shown_progress() as progress:
+        stack = track_files(images, target, options, memory_gb=memory_gb, progress=progress)
+    say(f"{target}: {displacement_summary(stack)}")

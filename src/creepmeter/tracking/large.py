@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.blocks import Block, NullProgress, Progress
-from creepmeter.errors import ImageError
+from creepmeter.errors import ConfigError, ImageError
 from creepmeter.kernels.refine import FIELDS
 from creepmeter.kernels.spline import HORIZON, SUPPORT
 from creepmeter.tracking.match import (
@@ -35,6 +35,9 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 BLOCK_ROWS_PX = 512
 BLOCK_COLUMNS_PX = 12288  # a whole Sentinel-2 tile: files are read along their rows
+BYTES_PER_PIXEL = 36  # of both images: values, filtered, spline, masks
+BYTES_PER_POINT = 120  # what is found of a point, and copies of it
+PROGRAM_GB = 0.3  # the program itself
 LARGE_PX = 4096 * 4096  # images of more pixels are tracked by blocks
 
 
@@ -87,6 +90,28 @@ def track_large(
         progress.advance(1)
     progress.finish()
     return finish(row, col, found, options)
+
+
+def require_memory(shape: tuple[int, int], options: TrackOptions, memory_gb: float) -> None:
+    """Refuse a limit of memory below what one block of large images, or small images as a whole, need.
+
+    Raises
+    ------
+    ConfigError
+        The limit is too low.
+    """
+    rows, columns = shape
+    if rows * columns > LARGE_PX:
+        rows = min(rows, BLOCK_ROWS_PX + options.chip_px + 2 * _margin(options))
+        columns = min(columns, BLOCK_COLUMNS_PX + options.chip_px + 2 * _margin(options))
+    points = len(range(0, shape[0], options.step_px)) * len(range(0, shape[1], options.step_px))
+    needed = (rows * columns * BYTES_PER_PIXEL + points * BYTES_PER_POINT) / 1e9 + PROGRAM_GB
+    if needed > memory_gb:
+        message = (
+            f"tracking {shape[0]} x {shape[1]} pixels every {options.step_px} needs about {needed:.1f} GB, more than "
+            f"memory_gb = {memory_gb:g}: allow more, crop the images, or take a larger step"
+        )
+        raise ConfigError(message)
 
 
 def plan_chips(shape: tuple[int, int], step_px: int) -> Iterator[Block]:

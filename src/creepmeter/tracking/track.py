@@ -19,7 +19,7 @@ from creepmeter.model.epoch import EpochLike, as_epoch, epochs_in_name
 from creepmeter.model.grid import Grid, chip_grid, common_part, metres_per_pixel, require_same_grid, same_grid
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import make_pair_stack
-from creepmeter.tracking.large import LARGE_PX, track_large
+from creepmeter.tracking.large import LARGE_PX, require_memory, track_large
 from creepmeter.tracking.match import Flag, OffsetField, match, require_one_size
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prepare import filter_seen, see_image
@@ -141,6 +141,7 @@ def track(
     nodata: float | None = None,
     dates: tuple[EpochLike, EpochLike] | None = None,
     progress: Progress | None = None,
+    memory_gb: float = 4.0,
 ) -> xr.Dataset:
     """Track two image files and return one pair as a PairStack.
 
@@ -163,6 +164,9 @@ def track(
         Default: the first date in each file's name.
     progress : Progress, optional
         Shows how far a large image is.
+    memory_gb : float
+        Limit of memory. Large images are tracked block by block, the same blocks whatever the limit; one that does not
+        suffice for a block is refused.
 
     Returns
     -------
@@ -171,6 +175,7 @@ def track(
     """
     options = options or TrackOptions()
     ref, sec, grid = _open_pair(ref_raster, sec_raster, nodata, pixel_size_m)
+    require_memory(ref.shape, options, memory_gb)
     pair = Pair.of(*(dates or (_date_in(ref_raster), _date_in(sec_raster))))
     masked = None if exclude is None else burn_mask(exclude, grid, name="exclude")
     wanted = None if within is None else burn_mask(within, grid, name="within")

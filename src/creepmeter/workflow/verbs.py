@@ -68,7 +68,14 @@ class ImagePair:
         return tuple(path for path in (self.ref, self.sec, self.exclude, self.within) if path is not None)
 
 
-def track_files(images: ImagePair, target: Path, options: TrackOptions) -> xr.Dataset:
+def track_files(
+    images: ImagePair,
+    target: Path,
+    options: TrackOptions,
+    *,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> xr.Dataset:
     """Track two images and write the pair; return it as well.
 
     Parameters
@@ -79,6 +86,10 @@ def track_files(images: ImagePair, target: Path, options: TrackOptions) -> xr.Da
         PairStack to make.
     options : TrackOptions
         How.
+    memory_gb : float
+        Limit of memory.
+    progress : Progress, optional
+        Shows how far a large image is.
     """
     stack = track(
         images.ref,
@@ -89,6 +100,8 @@ def track_files(images: ImagePair, target: Path, options: TrackOptions) -> xr.Da
         pixel_size_m=images.pixel_size_m,
         nodata=images.nodata,
         dates=images.dates,
+        memory_gb=memory_gb,
+        progress=progress,
     )
     nodata = str(images.nodata) if images.nodata is not None and np.isnan(images.nodata) else images.nodata
     settings = {"pixel_size_m": images.pixel_size_m, "nodata": nodata, "dates": images.dates}
