@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from typing import TypeVar
 
 import numba
 
 from creepmeter.errors import ConfigError
 
+A = TypeVar("A")
+B = TypeVar("B")
 _LIMIT: ContextVar[int | None] = ContextVar("threads", default=None)
 _TASKS_PER_THREAD = 4  # ranges per thread, so that a slow one does not leave the others idle
 
@@ -68,3 +71,16 @@ def in_threads(work: Callable[[int, int], None], count: int, multiple: int = 1) 
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(lambda start: work(start, min(count, start + size)), starts):
             pass
+
+
+def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+    """Call two functions, at once where more than one thread may be used, and return both results.
+
+    For work in which NumPy does long loops without the interpreter lock.
+    """
+    if thread_count() == 1:
+        return first(), second()
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(copy_context().run, first)
+        other = second()
+        return ahead.result(), other

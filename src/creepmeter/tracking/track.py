@@ -15,6 +15,7 @@ from creepmeter.blocks import Progress
 from creepmeter.errors import EpochError, ImageError
 from creepmeter.io.raster import RasterImage, open_image
 from creepmeter.io.vector import burn_mask
+from creepmeter.kernels.threads import together
 from creepmeter.model.epoch import EpochLike, as_epoch, epochs_in_name
 from creepmeter.model.grid import Grid, chip_grid, common_part, metres_per_pixel, require_same_grid, same_grid
 from creepmeter.model.pair import Pair
@@ -90,14 +91,18 @@ def track_arrays(
     """
     options = (options or TrackOptions()).override(overrides, step="tracking")
     masks = exclude if isinstance(exclude, tuple) else (exclude, exclude)
-    first = see_image(ref, masks[0], options, name="the reference image")
-    second = see_image(sec, masks[1], options, name="the secondary image")
+    first, second = together(
+        lambda: see_image(ref, masks[0], options, name="the reference image"),
+        lambda: see_image(sec, masks[1], options, name="the secondary image"),
+    )
     require_one_size(first.values, second.values)
     if within is not None and np.shape(within) != first.values.shape:
         message = f"`within` has shape {np.shape(within)}, the images {first.values.shape}: give it on the image's grid"
         raise ImageError(message)
     tuned = tune(first, second, options)
-    prepared = filter_seen(first, options, tuned, "ref"), filter_seen(second, options, tuned, "sec")
+    prepared = together(
+        lambda: filter_seen(first, options, tuned, "ref"), lambda: filter_seen(second, options, tuned, "sec")
+    )
     return match(*prepared, options, within)
 
 
