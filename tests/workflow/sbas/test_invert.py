@@ -21,7 +21,8 @@ from creepmeter.io.mintpy.writestack import create_stack
 from creepmeter.kernels.threads import limit_threads
 from creepmeter.simulate.radar import RadarStack
 from creepmeter.workflow.sbas import invert as step
-from creepmeter.workflow.sbas.invert import Inverted, chosen_dataset, invert_network
+from creepmeter.workflow.sbas.inversion_plan import chosen_dataset
+from creepmeter.workflow.sbas.invert import Inverted, invert_network
 from creepmeter.workflow.sbas.velocity import Series
 
 Values: TypeAlias = npt.NDArray[Any]

@@ -41,17 +41,6 @@ _SAMPLED_ROWS = 4
 _STRIP_BYTES = 2**25
 
 
-def sigma_name(series: str) -> str:
-    """Return the name of the standard errors that an inversion writes beside a series.
-
-    Examples
-    --------
-    >>> sigma_name("timeseriesRg.h5")
-    'timeseriesRgSigma.h5'
-    """
-    return f"{series.removesuffix('.h5')}Sigma.h5"
-
-
 @dataclass(frozen=True)
 class WorkFolder:
     """Where the files of a run lie.

@@ -19,7 +19,7 @@ from creepmeter.model.epoch import as_epoch
 from creepmeter.model.network import Network
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity, sigma_name
+from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity
 
 State = Mapping[str, str]
 logger = logging.getLogger(__name__)
@@ -250,8 +250,7 @@ def invert_depends(run: SbasSetting) -> object:
 
 def invert_leaves(run: SbasSetting) -> State:
     """Return series, quality maps and mask."""
-    errors = [sigma_name(name) for name in at.VELOCITIES] if run.template.invert.sigma else []
-    found = _files(run, *at.INVERTED, *at.OFFSETS_INVERTED, *errors)
+    found = _files(run, *at.INVERTED, *at.OFFSETS_INVERTED)
     return {name: digest for name, digest in found.items() if digest or name in at.INVERTED}
 
 
@@ -354,14 +353,13 @@ def _series_to_fit(run: SbasSetting) -> dict[str, str]:
 
 
 def velocity_depends(run: SbasSetting) -> object:
-    """Return options, the dates in text files that they name, and the series with their errors."""
+    """Return options, the files that they name, the series, and the stack where their errors follow from it."""
     options = run.template.velocity
     named = [*options.exclude_date, options.time_series_cov_file]
     files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
-    names = [*_series_to_fit(run)]
-    if options.uncertainty_quantification == "covariance":
-        names += [sigma_name(name) for name in names]
-    return [_plain(options), files, {name: identity(run.work / name) for name in names}]
+    series = {name: identity(run.work / name) for name in _series_to_fit(run)}
+    stack = [_stack_state(run), _corrected(run)] if options.uncertainty_quantification == "covariance" else []
+    return [_plain(options), files, series, *stack]
 
 
 def velocity_leaves(run: SbasSetting) -> State:
