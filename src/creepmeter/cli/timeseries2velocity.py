@@ -20,6 +20,7 @@ _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}(T\d+)?")
 @click.command(
     cls=ListVerb,
     example="creepmeter timeseries2velocity timeseries.h5 --periodic 1 0.5 --step 20190401 --exp 20190401 60",
+    holds=("target", "series"),
 )
 @click.argument("series", type=FILE)
 @click.option("-t", "--template", type=FILE, help="Take options from a MintPy template; flags count more.")

@@ -41,6 +41,12 @@ _SAMPLED_ROWS = 4
 _STRIP_BYTES = 2**25
 
 
+def work_folder(file: Path) -> Path:
+    """Return the work folder that a file belongs to: the one above ``inputs``, else the one it lies in."""
+    parent = file.resolve().parent
+    return parent.parent if parent.name == "inputs" else parent
+
+
 @dataclass(frozen=True)
 class WorkFolder:
     """Where the files of a run lie.
