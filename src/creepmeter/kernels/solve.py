@@ -218,27 +218,29 @@ def _bridge(
     operator, rank = minimum_norm_operator(layout, weight, rule.days, rule.broken == BY_VELOCITY)
     if not sigma_known:
         _spread_posterior(rule, work, q, work.used[q] - rank, rule.norm == L2)
+    inflation = L1_INFLATION if rule.norm == L1 and work.active[q] else 1.0
     ground = layout.order[work.ground[q]]
     error = np.zeros(weight.size)  # of each pair, passed on
     for j in range(x.size):
         for k in range(weight.size):
             error[k] = operator[layout.order[j], k] - operator[ground, k]
-        work.step[j, q] = _passed_on(error, work, q)
+        work.step[j, q] = _passed_on(error, work, q, inflation)
     for f in range(combination.shape[0]):
         error[:] = 0.0
         for j in range(x.size):
             for k in range(weight.size):
                 error[k] += combination[f, j] * (operator[j, k] - operator[ground, k])
-        variance[f] = _passed_on(error, work, q)
+        variance[f] = _passed_on(error, work, q, inflation)
 
 
 @jit
-def _passed_on(gain: Floats, work: Work, q: int) -> float:
+def _passed_on(gain: Floats, work: Work, q: int, inflation: float) -> float:
+    # the variance that pairs with such gains leave; ``inflation`` of L1, where it could be used
     total = 0.0
     for k in range(gain.size):
         if work.weight[k, q] > 0.0:
             total += gain[k] * gain[k] * work.variance[k, q] / work.trust[k, q]
-    return total
+    return total * inflation
 
 
 @jit
