@@ -20,6 +20,7 @@ from creepmeter.model.network import Network
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity
+from creepmeter.workflow.sbas.maps import find
 
 State = Mapping[str, str]
 logger = logging.getLogger(__name__)
@@ -61,12 +62,18 @@ def _masks(run: SbasSetting, *names: str | None) -> list[object]:
     return [[name, _mask(run, name)] for name in names if name]
 
 
-def _mask(run: SbasSetting, name: str) -> str:
+def _mask(run: SbasSetting, name: str) -> list[str]:
     """Return the content of a mask; for a water mask that a step makes, that of the geometry it is made from."""
     path = run.work / name
     if name == at.WATER and (not path.exists() or is_ours(path)):
-        return identity(run.geometry())
-    return identity(path)
+        return [identity(run.geometry()), identity(run.work.inputs / name)]
+    return [_named(run, name)]
+
+
+def _named(run: SbasSetting, name: str) -> str:
+    """Return the content of a file that an option names, in the work folder or with the inputs."""
+    path = find(run.folder, name)
+    return "" if path is None else identity(path)
 
 
 # ------------------------------------------------------------------------------------------------------------ load_data
@@ -124,7 +131,7 @@ def network_depends(run: SbasSetting) -> object:
     """Return options and the files they name, the pixels that coherence is taken from, and where."""
     options = run.template.network
     named = [*options.exclude_date, options.reference_file]
-    files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
+    files = [_named(run, name) for name in named if name and not name[:8].isdigit()]
     masks = _masks(run, options.mask_file) if options.needs_coherence else []
     return [_plain(options), files, masks, run.pixels()]
 
