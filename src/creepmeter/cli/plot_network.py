@@ -90,13 +90,13 @@ def _draw_mintpy(
 ) -> None:
     from creepmeter.io.mintpy.stack import StackFile
     from creepmeter.pairs.network_options import NetworkOptions
+    from creepmeter.workflow.sbas.folder import work_folder
     from creepmeter.workflow.sbas.network_figures import (
         NAMES,
         NAMES_2019,
         draw_network,
         view_of_stack,
         view_of_table,
-        work_folder,
     )
     from creepmeter.workflow.sbas.template import read_template
 

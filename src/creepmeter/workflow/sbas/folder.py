@@ -41,15 +41,10 @@ _SAMPLED_ROWS = 4
 _STRIP_BYTES = 2**25
 
 
-def sigma_name(series: str) -> str:
-    """Return the name of the standard errors that an inversion writes beside a series.
-
-    Examples
-    --------
-    >>> sigma_name("timeseriesRg.h5")
-    'timeseriesRgSigma.h5'
-    """
-    return f"{series.removesuffix('.h5')}Sigma.h5"
+def work_folder(file: Path) -> Path:
+    """Return the work folder that a file belongs to: the one above ``inputs``, else the one it lies in."""
+    parent = file.resolve().parent
+    return parent.parent if parent.name == "inputs" else parent
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,6 @@ _LABELS = {
 }
 
 
-def work_folder(stack: Path) -> Path:
-    """Return the work folder that a stack belongs to: the one above ``inputs``, else the one it lies in."""
-    parent = stack.resolve().parent
-    return parent.parent if parent.name == "inputs" else parent
-
-
 def view_of_stack(
     stack: StackFile,
     folder: Path,
