@@ -51,7 +51,8 @@ def write_geometry(
     catalogue : Catalogue
         What a reader found.
     looks : Looks
-        Part and looks of the stack; a lookup table on another grid is loaded whole.
+        Part and looks of the stack; a lookup table on another grid is loaded whole, its values count pixels of the
+        size that is loaded.
     options : LoadOptions
         Compression and update.
     inputs : Path
@@ -69,10 +70,37 @@ def write_geometry(
     if whole.geometry:
         found.append(_write(whole, looks, options, inputs, memory_gb))
     if catalogue.lookup is not None and catalogue.lookup.geometry:
-        table = catalogue.lookup
+        table = _table_after(catalogue, catalogue.lookup, looks)
         full = Looks(slice(0, table.shape[0]), slice(0, table.shape[1]))
         found.append(_write(table, full, options, inputs, memory_gb))
     return found
+
+
+def _table_after(catalogue: Catalogue, table: Catalogue, looks: Looks) -> Catalogue:
+    """Return a lookup table in pixels as they are loaded; a subset alone is told by SUBSET_YMIN and SUBSET_XMIN."""
+    if catalogue.grid is not None or looks.plain:
+        return table
+    before, after = catalogue.attributes, attributes_after(catalogue.attributes, looks, None)
+    layers = dict(table.geometry)
+    for name, key, start, factor in (
+        ("azimuthCoord", "SUBSET_YMIN", looks.rows.start, looks.tall),
+        ("rangeCoord", "SUBSET_XMIN", looks.columns.start, looks.wide),
+    ):
+        if name in layers:
+            first, shift = int(before.get(key, 0)) + start, int(after.get(key, 0))
+            label = f"{name} / {factor} from {first}, {shift} before"
+            layers[name] = Derived((layers[name],), _joined(first, factor, shift), label)
+    return replace(table, geometry=layers)
+
+
+def _joined(first: int, factor: int, shift: int) -> Callable[[Values], Values]:
+    """Return pixel of the whole -> pixel of several joined, centres are whole numbers; 0 and NaN are missing."""
+
+    def compute(values: Values) -> Values:
+        joined = (values.astype(np.float64) - first - (factor - 1) / 2) / factor + shift
+        return np.where(values == 0, 0, joined).astype(np.float32)
+
+    return compute
 
 
 def _write(

@@ -22,7 +22,8 @@ from creepmeter.io.mintpy.product import list_datasets, read_attributes
 from creepmeter.io.mintpy.stack import StackFile
 
 STACKS = ("ifgramStack.h5", "offsetStack.h5")
-GEOMETRIES = ("geometryGeo.h5", "geometryRadar.h5")
+GEO, RADAR = "geometryGeo.h5", "geometryRadar.h5"
+_TABLE = ("azimuthCoord", "rangeCoord")
 _OWN = ("CREEPMETER_", "Conventions", "FILE_PATH", "FILE_TYPE", "UNIT", "MODIFICATION_TIME")
 _MAP = 2
 
@@ -59,8 +60,10 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     ]
     attributes = {name: text for name, text in stack.attributes.items() if not name.startswith(_OWN)}
     grid = grid_from(attributes, stack.shape[1:], path)
-    geometry = _geometry(options, base, path, report)
-    return assemble(found, geometry, attributes, report, grid=grid)
+    name = RADAR if grid is None else GEO
+    geometry = _geometry(options, base, path.with_name(name), report)
+    lookup = _lookup(path.with_name(GEO)) if grid is None else None
+    return assemble(found, geometry, attributes, report, grid=grid, lookup=lookup)
 
 
 def _stack_file(options: LoadOptions, base: Path) -> Path:
@@ -74,13 +77,24 @@ def _stack_file(options: LoadOptions, base: Path) -> Path:
     raise InputError(message)
 
 
-def _geometry(options: LoadOptions, base: Path, stack: Path, report: Report) -> dict[str, Layer]:
+def _geometry(options: LoadOptions, base: Path, beside: Path, report: Report) -> dict[str, Layer]:
     path = one_file(options.dem_file, base, report, "dem_file")
-    if path is None:
-        path = next((place for name in GEOMETRIES if (place := stack.with_name(name)).is_file()), None)
+    if path is None and beside.is_file():
+        path = beside
     if path is None:
         report.note("no geometry file was found beside the stack")
         return {}
     read_attributes(path)
     maps = [name for name, (shape, _) in list_datasets(path).items() if len(shape) == _MAP]
     return {name: HdfLayer(path, name) for name in maps}
+
+
+def _lookup(path: Path) -> Catalogue | None:
+    """Return the table on a map grid of where each cell lies in radar coordinates; None where there is none."""
+    held = list_datasets(path) if path.is_file() else {}
+    if not set(_TABLE) <= set(held):
+        return None
+    layers: dict[str, Layer] = {name: HdfLayer(path, name) for name in _TABLE}
+    attributes = {name: text for name, text in read_attributes(path).items() if not name.startswith(_OWN)}
+    shape = layers[_TABLE[0]].shape
+    return Catalogue((), layers, shape, grid_from(attributes, shape, path), attributes)
