@@ -108,7 +108,8 @@ def test_one_component_that_joins_two_of_the_next_frame_makes_them_one() -> None
 def test_what_is_read_does_not_depend_on_the_strips(seed: int, strip: int) -> None:
     phase, component = ground()
     drawn = np.random.default_rng(seed)
-    frames, coherence = [], []
+    frames: list[Frame] = []
+    coherence: list[Settled] = []
     for rows in CUTS:
         holed = np.where(drawn.random(phase.shape) < 0.3, np.float32(0), phase)  # a phase of 0 is one that is missing
         frames.append(frame(len(frames), holed, component, rows))
