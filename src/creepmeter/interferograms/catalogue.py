@@ -83,6 +83,8 @@ class Catalogue:
         What the user should know besides: layers that are missing.
     lookup : Catalogue, optional
         Geometry that lies on another grid: lookup tables from map to radar coordinates.
+    bperp : mapping of Epoch to Layer
+        Perpendicular baseline of every pixel by date, metres, against one date; empty where it is not known.
     """
 
     interferograms: tuple[Interferogram, ...]
@@ -93,6 +95,7 @@ class Catalogue:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     lookup: Catalogue | None = None
+    bperp: Mapping[Epoch, Layer] = field(default_factory=dict)
 
 
 @dataclass

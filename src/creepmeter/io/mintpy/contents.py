@@ -139,7 +139,7 @@ def _maps_of(file: h5py.File, attributes: Mapping[str, str]) -> dict[str, h5py.D
         for name, item in _root(file, attributes).items()
         if item.ndim in (MAP_RANK, STACK_RANK)
         and item.dtype.kind in "biufc"
-        and name not in _TABLES
+        and (name not in _TABLES or item.ndim == STACK_RANK)
         and not name.endswith(".partial")
         and not (ours and name in layout.COORDINATES)
     }
