@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -180,6 +181,27 @@ def test_strip_map_baselines_and_a_later_first_date(tmp_path: Path) -> None:
     assert stack.attributes["WAVELENGTH"] == "0.2361"
     assert (stack.attributes["RANGE_PIXEL_SIZE"], stack.attributes["AZIMUTH_PIXEL_SIZE"]) == ("9.36", "12.4")
     assert stack.attributes["PLATFORM"] == "Env"
+
+
+def test_a_shelf_of_strip_map_stacks_is_not_opened_but_stands_for_the_text_beside_it(tmp_path: Path) -> None:
+    place = tmp_path / "Igrams" / str(STACK.pairs[0])
+    write_image(place / "filt_fine.unw", [STACK.phase[0], STACK.phase[0]], "BIL")
+    shelf = tmp_path / "referenceShelve" / "data.dat"
+    shelf.parent.mkdir()
+    shelf.write_bytes(pickle.dumps({"frame": Path("x")}))
+    settings = {"processor": "isce", "unw_file": "Igrams/*/filt*.unw", "meta_file": "referenceShelve/data.dat"}
+    with pytest.raises(
+        InputError, match=r"data\.dat is a pickle of Python, which is not opened.*put beside it the data"
+    ):
+        find(LoadOptions.model_validate(settings), tmp_path)
+    shelf.with_name("data.rsc").write_text(
+        "WAVELENGTH 0.2361\nprf 2159.8\nSTARTING_RANGE 847923.0\nearthRadius 6371000\naltitude 697000\nHEADING -10.5\n"
+    )
+    found = find(LoadOptions.model_validate(settings), tmp_path).attributes
+    assert (found["WAVELENGTH"], found["HEIGHT"], found["EARTH_RADIUS"]) == ("0.2361", "697000.0", "6371000.0")
+    customary = LoadOptions.model_validate({"processor": "isce", "auto_path": True})
+    (tmp_path / "mintpy").mkdir()
+    assert find(customary, tmp_path / "mintpy").attributes["WAVELENGTH"] == "0.2361"
 
 
 def test_geocoded_images_keep_their_grid(tmp_path: Path) -> None:
