@@ -229,9 +229,11 @@ def assemble(
         Nothing is left.
     """
     kept = [one for one in found if _has_required(one, report)]
-    kept = _merged(sorted(kept, key=lambda one: (one.pair, one.name)), report)
+    kept.sort(key=lambda one: (one.pair, one.name))
+    if extent == "common":
+        kept = _merged(kept, report)
     kept, shape, grid = _one_outline(kept, grid, report, extent)
-    kept = _same_layers([_of_one_shape(one, shape, grid, report) for one in kept], report)
+    kept = _same_layers([_of_one_shape(one, shape, grid, report) for one in _merged(kept, report)], report)
     if not kept and any(True for _ in report.left_out):
         raise InputError(_nothing_left(report))
     if not kept:
@@ -287,7 +289,7 @@ def _merged(ordered: Sequence[Interferogram], report: Report) -> list[Interferog
 def _one_outline(
     found: list[Interferogram], grid: Grid | None, report: Report, extent: str
 ) -> tuple[list[Interferogram], tuple[int, int], Grid | None]:
-    """Keep the products of the outline that most have, or cut all to what they have in common."""
+    """Keep the products of the outline that most pairs have, or cut all to what they have in common."""
     if not found:
         return [], (0, 0), grid
     if extent == "common" and all(one.grid is not None for one in found):
@@ -299,12 +301,9 @@ def _one_outline(
             groups.append([one])
         else:
             group.append(one)
-    kept = max(groups, key=len)
+    kept = max(groups, key=lambda members: len({one.pair for one in members}))
     first = kept[0]
-    chosen = {one.pair for one in kept}
-    for one in found:
-        if one.pair in chosen:
-            continue
+    for one in (other for members in groups if members is not kept for other in members):
         advice = ""
         if one.grid is not None and first.grid is not None and lattice_offset(first.grid, one.grid) is not None:
             advice = "; extent common cuts all to the area they share"

@@ -13,6 +13,7 @@ Values = npt.NDArray[np.floating]
 Area = tuple[float, float, float, float]
 _DEGREES = "EPSG:4326"
 _EDGE_POINTS = 21
+_CIRCLE = 360.0
 _MOST_LATITUDE, _MOST_LONGITUDE = 90.0, 360.0
 
 
@@ -31,6 +32,9 @@ def cell_position(grid: Grid, latitude: npt.ArrayLike, longitude: npt.ArrayLike)
     if degrees and grid.crs is not None and not grid.crs.geographic:
         x, y = Transformer.from_crs(_DEGREES, grid.crs.to_wkt(), always_xy=True).transform(x, y)
     west, north = map_position(grid, 0.0, 0.0)
+    if grid.crs is not None and grid.crs.geographic:  # 237 degrees east is 123 degrees west
+        middle = float(west) + grid.affine.a * grid.shape[1] / 2
+        x = x + _CIRCLE * np.round((middle - x.mean()) / _CIRCLE)
     return (np.asarray(y) - north) / grid.affine.e, (np.asarray(x) - west) / grid.affine.a
 
 

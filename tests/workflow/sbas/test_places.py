@@ -67,6 +67,14 @@ def test_a_part_of_a_part_goes_by_the_same_table(tmp_path: Path) -> None:
     assert pixel_of_product(second.stack, place) == ((10 - 5) // 2 - 1, (14 - 3 - 4) // 3)
 
 
+@pytest.mark.parametrize("geocoded", [True, False])
+def test_longitudes_may_count_from_0_to_360(tmp_path: Path, *, geocoded: bool) -> None:
+    made = write_project(tmp_path, geocoded=geocoded)
+    stack = tmp_path / "inputs" / "ifgramStack.h5"
+    place = float(made.latitude[7, 9]), float(made.longitude[7, 9])
+    assert pixel_of_product(stack, place) == pixel_of_product(stack, (place[0], place[1] + 360.0)) == (7, 9)
+
+
 def test_an_area_by_table_holds_all_that_lies_in_it(tmp_path: Path) -> None:
     y, x = np.mgrid[:40, :50].astype(np.float32)
     turned = 60 + 0.7 * y - 0.8 * x, 5 + 0.8 * y + 0.7 * x  # north is not up: corners do not tell the extent
