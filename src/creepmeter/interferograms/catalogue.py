@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -239,9 +240,18 @@ def assemble(
     if not kept:
         message = "no interferogram was found: check the patterns of the files"
         raise InputError(message)
+    _note_baselines(kept, report)
     sizes = {"LENGTH": str(shape[0]), "WIDTH": str(shape[1])}
     bare = Catalogue(tuple(kept), {}, shape, grid, {**attributes, **sizes}, lookup=lookup)
     return add_geometry(bare, geometry, report)
+
+
+def _note_baselines(found: Sequence[Interferogram], report: Report) -> None:
+    """Note pairs that have no baseline while others have: 0 stands for it in the stack."""
+    without = [one.name for one in found if math.isnan(one.bperp)]
+    if 0 < len(without) < len(found):
+        names = ", ".join(without[:_SHOWN]) + (", ..." if len(without) > _SHOWN else "")
+        report.note(f"{len(without)} of {len(found)} pairs have no perpendicular baseline, 0 m is written: {names}")
 
 
 def add_geometry(catalogue: Catalogue, geometry: Mapping[str, Layer], report: Report) -> Catalogue:
