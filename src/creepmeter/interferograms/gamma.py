@@ -192,7 +192,7 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     _note_baselines(found, report)
     first = min(found, key=lambda one: one.pair, default=None)
     image = None if first is None else headers.image(first.pair.ref) or headers.image(first.pair.sec)
-    attributes = _attributes(image, options, report, files[0])
+    attributes = _attributes(image, options, report, files[0]) if found else {}
     geometry: dict[str, Layer] = {}
     lookup = None
     if first is not None:
