@@ -192,7 +192,7 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     _note_baselines(found, report)
     first = min(found, key=lambda one: one.pair, default=None)
     image = None if first is None else headers.image(first.pair.ref) or headers.image(first.pair.sec)
-    attributes = _attributes(image, options, report, files[0])
+    attributes = _attributes(image, options, report, files[0]) if found else {}
     geometry: dict[str, Layer] = {}
     lookup = None
     if first is not None:
@@ -211,10 +211,9 @@ def _without_nodata(layer: Layer, sign: float) -> Layer:
 
 
 def _note_baselines(found: list[Interferogram], report: Report) -> None:
-    without = sum(isnan(one.bperp) for one in found)
-    if without:
+    if found and all(isnan(one.bperp) for one in found):
         report.note(
-            f"{without} of {len(found)} pairs have no baseline (files *.base_perp, *_bperp.par, *_base.par): an error "
+            "no pair has a baseline (files *.base_perp, *_bperp.par, *_base.par): an error "
             "of the heights cannot be estimated from them"
         )
 

@@ -147,10 +147,11 @@ def _put_coordinates(file: h5py.File, plan: Plan) -> dict[str, int]:
 def _mapping_of(plan: Plan) -> str:
     """Return a name for the reference system that leads MintPy to the maps.
 
-    It takes every dataset of a geometry file for a map, unless one has the name of the file type; of other files some
-    of its programs read the first dataset by name.
+    It takes every dataset of a geometry file for a map, unless one has the name of the file type, and then finds no
+    layer of baselines by date; of other files some of its programs read the first dataset by name.
     """
-    if plan.attributes.get("FILE_TYPE") == GEOMETRY:
+    dated = any(len(entry.shape) > MAP_RANK for entry in plan.datasets.values())  # baselines of pixels, by date
+    if plan.attributes.get("FILE_TYPE") == GEOMETRY and not dated:
         return GEOMETRY
     return SPATIAL_REF if min([*plan.datasets, *plan.tables]) < SPATIAL_REF else _LATE
 

@@ -116,7 +116,7 @@ _NOT_LOADED = tuple(f"load.{name}" for name in ("frequency", "ionUnwFile", "ionC
 def load_options(template: Template) -> LoadOptions:
     """Return the options of load_data."""
     keys = keys_of("load.", "subset.", "multilook.", without=_NOT_LOADED)
-    return fill(LoadOptions, template, keys, _LOAD)
+    return fill(LoadOptions, template, keys, _LOAD, looks_rule="mintpy")
 
 
 _NETWORK: Renames = {"network.excludeDate12": "exclude_pairs", "network.excludeIfgIndex": "exclude_index"}
