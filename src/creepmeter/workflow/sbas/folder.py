@@ -13,7 +13,7 @@ import numpy as np
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import StoreError
 from creepmeter.interferograms.load_options import KEY
-from creepmeter.io.mintpy import hdf
+from creepmeter.io.mintpy import edit, hdf
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.product import read_attributes, read_tables
 from creepmeter.io.mintpy.stack import StackFile
@@ -196,8 +196,14 @@ def identity(path: Path) -> str:
         return ""
     if path.suffix != ".h5":
         return digest_file(path)
+    about = path.stat()
+    return _hdf_identity(path.resolve(), about.st_ino, about.st_size, about.st_mtime_ns, edit.generation())
+
+
+@lru_cache(maxsize=256)
+def _hdf_identity(path: Path, _inode: int, size: int, _time: int, _generation: int) -> str:
     if is_damaged(path):
-        return f"damaged, {path.stat().st_size} bytes"
+        return f"damaged, {size} bytes"
     digest = hashlib.sha256()
     with hdf.reading(path) as file:
         attributes = hdf.text_attributes(file)
@@ -205,17 +211,15 @@ def identity(path: Path) -> str:
     told = sorted((name, text) for name, text in attributes.items() if name not in _NOT_CONTENT)
     tables = read_tables(path)
     digest.update(digest_text(told, {name: digest_arrays(tables[name]) for name in sorted(tables)}).encode())
-    about = path.stat()
     for array in arrays:
         if array.shape[0] == 1:
-            digest.update(_map_identity(array, about.st_ino, about.st_mtime_ns).encode())
+            digest.update(_map_identity(array).encode())
         else:
             array.add_to(digest)
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=256)
-def _map_identity(array: StoredArray, _inode: int, _time: int) -> str:
+def _map_identity(array: StoredArray) -> str:
     """Return a digest of all pixels of a map: a mask that was drawn by hand may differ in a few."""
     digest = hashlib.sha256(f"{array.name}:{array.dtype.str}{array.shape}".encode())
     tall = max(_STRIP_BYTES // max(array.shape[2] * array.dtype.itemsize, 1), 1)
