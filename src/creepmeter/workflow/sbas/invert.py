@@ -38,6 +38,7 @@ from creepmeter.workflow.sbas.maps import find, read_mask, used_pairs
 logger = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
+Rooms = dict[str, Values]  # memory of a thread, by dataset
 
 SERIES, QUALITY, COUNT, RELIABLE = "timeseries.h5", "temporalCoherence.h5", "numInvIfgram.h5", "maskTempCoh.h5"
 SIGMA, COHERENCE = "timeseriesSigma.h5", "avgSpatialCoh.h5"
@@ -385,6 +386,7 @@ def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Prog
         done=lambda block: all(writer.done(block.id) for writer in writers),
         progress=progress,
         name="invert_network",
+        overlap=True,
     )
     made = provenance(plan.options.model_dump(mode="json"), {plan.stack.path.name: plan.stack.digest([plan.dataset])})
     for writer in writers:
@@ -404,10 +406,11 @@ def _invert(plan: _Plan, block: Block, strips: Sequence[Block]) -> dict[str, Val
     found = _room(plan, block.shape)
 
     def work(first: int, last: int) -> None:
+        rooms: Rooms = {}
         with limit_threads(1):
             for strip in strips[first:last]:
                 here = (..., slice(strip.y.start - block.y.start, strip.y.stop - block.y.start), slice(None))
-                for name, values in _invert_strip(plan, strip).items():
+                for name, values in _invert_strip(plan, strip, rooms).items():
                     found[name][here] = values
 
     in_threads(work, len(strips))
@@ -424,9 +427,13 @@ def _room(plan: _Plan, shape: tuple[int, int]) -> dict[str, Values]:
     return {**found, "bridged": np.empty(shape, bool)}
 
 
-def _invert_strip(plan: _Plan, strip: Block) -> dict[str, Values]:
+def _invert_strip(plan: _Plan, strip: Block, rooms: Rooms) -> dict[str, Values]:
     def read(name: str | None) -> Values | None:
-        return None if name is None else plan.stack.read(name, strip.y, pairs=plan.pairs, columns=strip.x)
+        if name is None:
+            return None
+        found = plan.stack.read(name, strip.y, pairs=plan.pairs, columns=strip.x, room=rooms.get(name))
+        rooms.setdefault(name, found)  # of the first strip, which is the tallest
+        return found
 
     wanted = plan.wanted[strip.y, strip.x]
     if not wanted.any():
