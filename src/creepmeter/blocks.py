@@ -53,6 +53,12 @@ class Block:
         """Number of pixels."""
         return self.shape[0] * self.shape[1]
 
+    def strips(self, bytes_per_pixel: float, memory_gb: float, multiple: int = 1) -> list[Block]:
+        """Cut the block into strips of rows that need at most `memory_gb` each, a `multiple` of rows at least."""
+        tall = max(int(memory_gb * 1e9 / (bytes_per_pixel * self.shape[1])) // multiple * multiple, multiple)
+        starts = range(self.y.start, self.y.stop, tall)
+        return [Block(k, slice(y, min(y + tall, self.y.stop)), self.x) for k, y in enumerate(starts)]
+
 
 class Progress(Protocol):
     """What shows how far a step has come."""

@@ -181,7 +181,7 @@ class Program(LazyGroup):
         self.params += general_flags(hidden=False)
 
     def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as click has it
-        """Run the program; libraries make many objects and no garbage, which is looked for seldom, and not at the end."""
+        """Run the program; garbage is looked for seldom, and not at the end: libraries make many objects that stay."""
         gc.set_threshold(_OBJECTS)
         atexit.unregister(gc.freeze)
         atexit.register(gc.freeze)

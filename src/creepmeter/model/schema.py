@@ -25,7 +25,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.errors import SchemaError
-from creepmeter.model.conventions import MAP_DIMS
+from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS
 from creepmeter.model.epoch import EpochLike, Epochs, as_epochs
 from creepmeter.model.grid import Grid, grid_coords, pixel_grid
 from creepmeter.model.pair import Pair

@@ -381,7 +381,7 @@ def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Prog
     strip_gb = min(budget / 2 / threads, _STRIP_GB)
     run_blocks(
         plan_blocks(plan.stack.shape[1:], 8.0 * dates * (1 + plan.options.sigma) + 32, budget / 2, multiple),
-        lambda block: _invert(plan, block, _strips(block, plan.bytes_per_pixel, strip_gb, multiple)),
+        lambda block: _invert(plan, block, block.strips(plan.bytes_per_pixel, strip_gb, multiple)),
         put,
         done=lambda block: all(writer.done(block.id) for writer in writers),
         progress=progress,
@@ -392,13 +392,6 @@ def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Prog
     for writer in writers:
         writer.finish(made)
     return sum(bridged)
-
-
-def _strips(block: Block, bytes_per_pixel: float, memory_gb: float, multiple: int) -> list[Block]:
-    """Cut a block into strips of rows."""
-    tall = max(int(memory_gb * 1e9 / (bytes_per_pixel * block.shape[1])) // multiple * multiple, multiple)
-    starts = range(block.y.start, block.y.stop, tall)
-    return [Block(k, slice(y, min(y + tall, block.y.stop)), block.x) for k, y in enumerate(starts)]
 
 
 def _invert(plan: _Plan, block: Block, strips: Sequence[Block]) -> dict[str, Values]:
