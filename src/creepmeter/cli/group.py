@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import gc
 import inspect
 import os
 import traceback
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _GUIDE = "docs, how-to/coming-from-mintpy"
 FAILED, LEFT_OUT, STOPPED = 1, 3, 130
+_OBJECTS = 50_000  # made since garbage was last looked for
 _FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
 _NOT_THERE = (  # scripts of MintPy without a counterpart
     "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff geocode image-math image-stitch "
@@ -213,6 +216,13 @@ class Program(LazyGroup):
     def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - as click has it
         super().__init__(*args, **settings)
         self.params += general_flags(hidden=False)
+
+    def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as click has it
+        """Run the program; garbage is looked for seldom, and not at the end: libraries make many objects that stay."""
+        gc.set_threshold(_OBJECTS)
+        atexit.unregister(gc.freeze)
+        atexit.register(gc.freeze)
+        return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Call the command."""

@@ -21,8 +21,10 @@ from creepmeter.io.mintpy.product import read_attributes, read_map, update_produ
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.simulate.radar import RadarStack
 from creepmeter.workflow.outcome import RunResult
+from creepmeter.workflow.sbas.folder import SbasSetting, WorkFolder, identity
 from creepmeter.workflow.sbas.run import SbasRunOptions, run_sbas
 from creepmeter.workflow.sbas.steps import NAMES, STEPS, chosen_steps
+from creepmeter.workflow.sbas.template import read_template
 from creepmeter.workflow.sbas.template_file import CONFIG_NAME
 
 MADE = ("modify_network", "reference_point", "quick_overview", "invert_network", "velocity")
@@ -319,6 +321,7 @@ def test_the_memory_does_not_change_a_bit(finished: Project, tmp_path: Path) -> 
 _CHILD = """
 import os, signal, sys
 from creepmeter.io.mintpy.partial import PartialFile
+from creepmeter.workflow.sbas.folder import SbasSetting, WorkFolder, identity
 from creepmeter.workflow.sbas.run import SbasRunOptions, run_sbas
 put, left = PartialFile.put, int(sys.argv[3])
 def counted(self, *given, **named):
@@ -471,3 +474,31 @@ def test_a_changed_water_mask_in_inputs_counts_where_the_geometry_has_none(tmp_p
         assert not counted[:, :first].any()
         assert counted.any()
         assert _again(project).made == ()
+
+
+# ------------------------------------------------------------------------------------------ files that stand or change
+
+
+def test_two_changes_at_one_instant_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "mask.h5"
+    write_product(path, {"mask": np.ones((3, 4), np.float32)}, {"FILE_TYPE": "mask", "NOTE": "a"})
+    moment = path.stat().st_mtime_ns
+    found = []
+    for text in ("b", "c", "b"):
+        update_product(path, attributes={"NOTE": text})
+        os.utime(path, ns=(moment, moment))
+        found.append(identity(path))
+    assert found[0] == found[2] != found[1]
+
+
+def test_the_stack_of_a_run_is_as_the_file_says(tmp_path: Path) -> None:
+    write_project(tmp_path, noise=False)
+    run = SbasSetting(read_template([]), WorkFolder(tmp_path))
+    assert run.stack() is run.stack()
+    other = StackFile.open(tmp_path / "inputs" / "ifgramStack.h5")
+    keep = other.keep.copy()
+    keep[1] = False
+    other.set_keep(keep)
+    other.set_attributes({"REF_Y": "2", "REF_X": "3"})
+    assert not run.stack().keep[1]
+    assert run.stack().reference == (2, 3)

@@ -30,6 +30,7 @@ from creepmeter.workflow.sbas.maps import find, read_mask, used_pairs
 logger = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
+Rooms = dict[str, Values]  # memory of a thread, by dataset
 
 PREFIX = "mintpy.networkInversion."
 _PHASE = "unwrapPhase"
@@ -85,11 +86,16 @@ class InversionPlan:
         kept = {key: value for key, value in self.stack.attributes.items() if not key.startswith(_OWN)}
         return {**kept, **_said(self), "FILE_TYPE": kind, "UNIT": unit}
 
-    def read(self, block: Block, wanted: Bools) -> PhaseBlock:
-        """Return the pixels of a block."""
+    def read(self, block: Block, wanted: Bools, rooms: Rooms | None = None) -> PhaseBlock:
+        """Return the pixels of a block, in memory that blocks before it filled."""
+        held = {} if rooms is None else rooms
 
         def layer(name: str | None) -> Values | None:
-            return None if name is None else self.stack.read(name, block.y, pairs=self.pairs, columns=block.x)
+            if name is None:
+                return None
+            found = self.stack.read(name, block.y, pairs=self.pairs, columns=block.x, room=held.get(name))
+            held.setdefault(name, found)  # of the first block, which is the tallest
+            return found
 
         obs = layer(self.dataset)
         assert obs is not None  # noqa: S101 - it has a name

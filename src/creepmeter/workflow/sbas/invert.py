@@ -26,7 +26,7 @@ from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.kernels.phase import lanes_bytes
 from creepmeter.kernels.threads import in_threads, limit_threads, thread_count
 from creepmeter.workflow.sbas.folder import layer_identity
-from creepmeter.workflow.sbas.inversion_plan import PREFIX, InversionPlan, plan_inversion
+from creepmeter.workflow.sbas.inversion_plan import PREFIX, InversionPlan, Rooms, plan_inversion
 
 logger = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
@@ -196,11 +196,12 @@ def _fill(plan: InversionPlan, targets: Sequence[Path], memory_gb: float, progre
     strip_gb = min(budget / 2 / threads, _STRIP_GB)
     run_blocks(
         plan_blocks(plan.stack.shape[1:], 8.0 * dates * (1 + plan.options.sigma) + 32, budget / 2, multiple),
-        lambda block: _invert(plan, block, _strips(block, size, strip_gb, multiple)),
+        lambda block: _invert(plan, block, block.strips(size, strip_gb, multiple)),
         put,
         done=lambda block: all(writer.done(block.id) for writer in writers),
         progress=progress,
         name="invert_network",
+        overlap=True,
     )
     made = provenance(plan.options.model_dump(mode="json"), {plan.stack.path.name: plan.stack.digest([plan.dataset])})
     for writer in writers:
@@ -208,22 +209,16 @@ def _fill(plan: InversionPlan, targets: Sequence[Path], memory_gb: float, progre
     return sum(bridged)
 
 
-def _strips(block: Block, bytes_per_pixel: float, memory_gb: float, multiple: int) -> list[Block]:
-    """Cut a block into strips of rows."""
-    tall = max(int(memory_gb * 1e9 / (bytes_per_pixel * block.shape[1])) // multiple * multiple, multiple)
-    starts = range(block.y.start, block.y.stop, tall)
-    return [Block(k, slice(y, min(y + tall, block.y.stop)), block.x) for k, y in enumerate(starts)]
-
-
 def _invert(plan: InversionPlan, block: Block, strips: Sequence[Block]) -> dict[str, Values]:
     """Invert a block strip by strip, each in a thread of its own from reading on: its data stay in the cache."""
     found = _room(plan, block.shape)
 
     def work(first: int, last: int) -> None:
+        rooms: Rooms = {}
         with limit_threads(1):
             for strip in strips[first:last]:
                 here = (..., slice(strip.y.start - block.y.start, strip.y.stop - block.y.start), slice(None))
-                for name, values in _invert_strip(plan, strip).items():
+                for name, values in _invert_strip(plan, strip, rooms).items():
                     found[name][here] = values
 
     in_threads(work, len(strips))
@@ -240,11 +235,11 @@ def _room(plan: InversionPlan, shape: tuple[int, int]) -> dict[str, Values]:
     return {**found, "bridged": np.empty(shape, bool)}
 
 
-def _invert_strip(plan: InversionPlan, strip: Block) -> dict[str, Values]:
+def _invert_strip(plan: InversionPlan, strip: Block, rooms: Rooms) -> dict[str, Values]:
     wanted = plan.wanted[strip.y, strip.x]
     if not wanted.any():
         return {name: np.zeros((), values.dtype) for name, values in _room(plan, (1, 1)).items()}
-    return invert_pixels(plan.read(strip, wanted), plan.observations, plan.options)
+    return invert_pixels(plan.read(strip, wanted, rooms), plan.observations, plan.options)
 
 
 def _settle_reference(
