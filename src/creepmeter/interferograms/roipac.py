@@ -28,6 +28,7 @@ from creepmeter.interferograms.companions import (
     Companions,
     LostLayers,
     Placed,
+    geometry_files,
     is_geotiff,
     known_layer,
     on_grid,
@@ -192,15 +193,8 @@ class _Reader:
     def geometry(self, first: Interferogram, header: _Header | None) -> tuple[dict[str, Layer], Catalogue | None]:
         """Return the layers of the geometry on the interferograms' grid, and the lookup table on another one."""
         layers: dict[str, Layer] = {}
-        for name, option in (
-            ("height", "dem_file"),
-            ("incidenceAngle", "inc_angle_file"),
-            ("azimuthAngle", "az_angle_file"),
-            ("shadowMask", "shadow_mask_file"),
-            ("waterMask", "water_mask_file"),
-        ):
-            path = one_file(getattr(self.options, option), self.base, self.report, option)
-            layer = self._attempt(name, path) if path is not None else None
+        for name, path in geometry_files(self.options, self.base, self.report, tables=False):
+            layer = self._attempt(name, path)
             if isinstance(layer, RasterLayer):
                 layer = Placed(known_layer(layer, name), layer.grid)
             if layer is not None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from creepmeter.errors import ConfigError
@@ -20,6 +20,7 @@ from creepmeter.model.grid import Grid, describe_grid, grid_of
 from creepmeter.model.schema import TIME_SERIES, check
 from creepmeter.model.table import cell_position
 from creepmeter.products.canvas import FONT_PT, INK, PAGE_IN, SMALL_PT, colour_limits, colour_map, new_figure, tidy
+from creepmeter.products.figures import date_axis
 from creepmeter.products.frame import Frame, label_axes, thinned
 from creepmeter.products.options import ViewOptions
 from creepmeter.products.scale import factor_between
@@ -117,10 +118,7 @@ class SeriesView:
         axes.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
         axes.axvline(times[self.date], color="#bbbbbb", linewidth=0.6, linestyle="dotted", zorder=0)
         axes.set_ylabel(f"Displacement ({self.unit})", fontsize=FONT_PT, color=INK)
-        locator = AutoDateLocator(minticks=3, maxticks=7)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        axes.xaxis.get_offset_text().set_fontsize(SMALL_PT)
+        date_axis(axes)
         tidy(axes, grid=True)
         if self.cells:
             axes.legend(fontsize=SMALL_PT, frameon=False, loc="best", handlelength=1.0)

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.errors import ConfigError
+from creepmeter.io.mintpy.listing import is_mintpy_file
 from creepmeter.io.mintpy.product import read_attributes
-from creepmeter.io.mintpy.raw import is_mintpy, open_raw
+from creepmeter.io.mintpy.raw import open_raw
 from creepmeter.io.store import open as open_product
 from creepmeter.io.swap import write_text
 from creepmeter.model.grid import Grid, describe_grid, grid_of, same_grid
@@ -30,7 +31,7 @@ from creepmeter.workflow.verbs import backdrop
 
 def open_to_draw(path: Path) -> xr.Dataset:
     """Open a product to be drawn: files of MintPy under MintPy's names and units, others as `creepmeter.open` does."""
-    if not is_mintpy(path):
+    if not is_mintpy_file(path):
         return open_product(path)
     raw = open_raw(path)
     return open_product(path) if raw.attrs["FILE_TYPE"] == "timeseries" else raw
@@ -62,7 +63,7 @@ def background_of(
     if image is not None and relief is not None:
         message = "give one of --background and --dem"
         raise ConfigError(message)
-    if relief is None or not is_mintpy(relief):
+    if relief is None or not is_mintpy_file(relief):
         return backdrop(product, image=image, relief=relief, outlines=outlines, pixel_size_m=pixel_size_m)
     geometry = open_raw(relief)
     if "height" not in geometry:
@@ -151,7 +152,7 @@ def cell_of(path: Path, product: xr.Dataset, lalo: tuple[float, float]) -> tuple
     ConfigError, InputError
         They lie outside the map.
     """
-    return pixel_of_product(path, lalo) if is_mintpy(path) else cell_at(product, *lalo)
+    return pixel_of_product(path, lalo) if is_mintpy_file(path) else cell_at(product, *lalo)
 
 
 def with_area(path: Path, options: ViewOptions) -> ViewOptions:
@@ -163,7 +164,7 @@ def with_area(path: Path, options: ViewOptions) -> ViewOptions:
         No pixel lies there.
     """
     chosen = options.sub_lat is not None or options.sub_lon is not None
-    if not chosen or not is_mintpy(path) or "Y_FIRST" in read_attributes(path):
+    if not chosen or not is_mintpy_file(path) or "Y_FIRST" in read_attributes(path):
         return options
     south, north = sorted(options.sub_lat or (-90.0, 90.0))
     west, east = sorted(options.sub_lon or (-360.0, 360.0))
