@@ -31,7 +31,7 @@ def test_a_place_is_found_by_table_in_a_part_with_looks(tmp_path: Path, looks: t
     rows, columns = 14 // looks[0], 21 // looks[1]
     grid = lookup_grid(RADAR)
     found = set()
-    for row, column in np.ndindex(*grid.shape):
+    for row, column in list(np.ndindex(*grid.shape))[::5]:
         # the table holds row + 1 and column + 1
         wanted = (row + 1 - FIRST[0]) // looks[0], (column + 1 - FIRST[1]) // looks[1]
         place = grid.affine.f + (row + 0.5) * grid.affine.e, grid.affine.c + (column + 0.5) * grid.affine.a
