@@ -79,6 +79,7 @@ class Cost:
 def measure(command: Sequence[str], folder: Path, log: Path, threads: int | None = None) -> Cost:
     """Run a command and return what it took; its output goes to a file."""
     environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # both programs compiled, as users have them
     if threads is not None:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CREEPMETER_THREADS")
         environment |= dict.fromkeys(names, str(threads))
