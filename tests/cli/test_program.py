@@ -95,7 +95,7 @@ def test_the_commands_are_those_that_others_call() -> None:
     wanted = "demo run track load invert velocity stable info view plot-network save"
     assert set(wanted.split()) <= set(cli.COMMANDS)
     assert {"creepmeter load offsets", "creepmeter load series"} <= set(LEAVES)
-    assert {f"creepmeter save {kind}" for kind in ("geotiff", "cog", "netcdf")} <= set(LEAVES)
+    assert {f"creepmeter save {kind}" for kind in ("geotiff", "cog", "netcdf", "itslive")} <= set(LEAVES)
 
 
 @pytest.mark.parametrize("path", ALL)

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.cli.conftest import DATES, GRID, MOTION, Call, Products
 
 import creepmeter as cm
+from creepmeter.interferograms.itslive import pair_of_netcdf
 from creepmeter.io.provenance import provenance_of
 from creepmeter.io.raster import read_bands, write_geotiff
 from creepmeter.io.store import write
@@ -382,6 +383,22 @@ def test_products_are_saved_for_other_programs(done: Call, products: Products, t
     assert (tmp_path / "cog" / "velocity_speed.tif").exists()
     done("save", "netcdf", products.series, "-o", tmp_path / "ts.nc")
     assert kind_of(cm.open(tmp_path / "ts.nc")) == TIME_SERIES
+
+
+def test_pairs_are_saved_in_the_layout_of_its_live(done: Call, products: Products, tmp_path: Path) -> None:
+    said = done("save", "itslive", products.stack, "-o", tmp_path / "pairs", "--integer").stdout.splitlines()
+    stack = cm.open(products.stack)
+    assert len(said) == stack.sizes["pair"]
+    for index, name in enumerate(said):
+        ends = [stack[end].values[index].astype("datetime64[D]") for end in ("ref_time", "sec_time")]
+        assert Path(name).stem == "_".join(str(day).replace("-", "") for day in ends)
+        found = pair_of_netcdf(Path(name)).pair
+        assert [found.ref, found.sec] == ends
+    images = [tmp_path / f"S2A_MSIL1C_{date}T101031.tif" for date in said[0].rsplit("/", 1)[1][:-3].split("_")]
+    for image in images:
+        image.touch()
+    named = done("save", "itslive", products.stack, "-o", tmp_path / "pairs", "--scenes", tmp_path / "S2A*.tif").stdout
+    assert f"{images[0].stem}_X_{images[1].stem}_G" in named
 
 
 def test_without_a_name_files_are_named_after_the_product(

@@ -16,7 +16,15 @@ from rasterio.errors import NotGeoreferencedWarning
 
 import creepmeter as cm
 from creepmeter.errors import GridError, ImageError, InputError, StoreError
-from creepmeter.io.raster import read_bands, read_header, read_image, read_maps, require_usable, write_geotiff
+from creepmeter.io.raster import (
+    read_bands,
+    read_header,
+    read_image,
+    read_maps,
+    require_usable,
+    write_geotiff,
+    write_geotiff_parts,
+)
 from creepmeter.model.grid import pixel_grid, same_grid
 
 
@@ -278,6 +286,28 @@ def test_writing_refuses_what_does_not_fit(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"cannot write .*a\.tif"):
         write_geotiff(tmp_path / "file" / "a.tif", np.zeros((3, 4)), grid)
+
+
+def test_parts_make_the_whole_and_what_no_part_covers_is_missing(tmp_path: Path) -> None:
+    grid = GeoBox((520, 300), Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 5_100_000.0), "EPSG:32633")
+    values = np.random.default_rng(1).integers(1, 4000, (520, 300)).astype(np.uint16)
+    ends = [(0, 256), (300, 512)]
+    parts = ((slice(*rows), slice(0, 300), values[slice(*rows)]) for rows in ends)
+    write_geotiff_parts(tmp_path / "a.tif", parts, grid, dtype=np.uint16, nodata=0)
+    found, where, nodata = read_bands(tmp_path / "a.tif")
+    covered = np.zeros(520, bool)
+    covered[np.r_[0:256, 300:512]] = True
+    np.testing.assert_array_equal(found[0], np.where(covered[:, None], values, 0))
+    assert found.dtype == np.uint16
+    assert (where, nodata) == (grid, 0)
+
+
+@pytest.mark.parametrize(("rows", "shape"), [((0, 2), (3, 4)), ((2, 5), (3, 4))])
+def test_a_part_that_does_not_fit_leaves_no_file(tmp_path: Path, rows: tuple[int, int], shape: tuple[int, int]) -> None:
+    part = (slice(*rows), slice(0, 4), np.ones(shape, np.float32))
+    with pytest.raises(GridError, match=r"part of shape \(3, 4\) does not fit rows .* of a grid of 4 x 4 px"):
+        write_geotiff_parts(tmp_path / "a.tif", [part], pixel_grid((4, 4), 10), dtype=np.float32)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ TABLE = {
     "geotiff": Entry("creepmeter.cli.save_geotiff", "Save maps as GeoTIFF."),
     "cog": Entry("creepmeter.cli.save_geotiff", "Save maps as cloud-optimised GeoTIFF.", name="cog"),
     "netcdf": Entry("creepmeter.cli.save_netcdf", "Save a product as NetCDF."),
+    "itslive": Entry("creepmeter.cli.save_itslive", "Save pairs of image offsets in the layout of ITS_LIVE."),
 }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader
+from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 from scipy import ndimage
 
@@ -32,10 +33,14 @@ __all__ = [
     "read_maps",
     "require_usable",
     "write_geotiff",
+    "write_geotiff_parts",
 ]
 
 Floats32 = npt.NDArray[np.float32]
+Part = tuple[slice, slice, npt.NDArray[np.generic]]
 _TILE = 256
+_TILED = {"tiled": True, "blockxsize": _TILE, "blockysize": _TILE}
+_CACHE_MB = 64  # of blocks not yet written; GDAL else takes a twentieth of the machine
 JPEG_TOLERANCE = 3  # grey levels by which compression moves a uniform frame
 JPEG_BLOCK_PX = 8  # it rings within its blocks
 
@@ -361,21 +366,74 @@ def write_geotiff(
     if names and len(names) != len(values):
         message = f"{path}: {len(names)} band names for {len(values)} band(s): give one for each"
         raise GridError(message)
-    floating = values.dtype.kind == "f"
+    profile = _profile(grid, len(values), values.dtype, nodata)
+    if cog:
+        average = values.dtype.kind == "f"
+        profile = {key: value for key, value in profile.items() if key not in _TILED}
+        profile |= {"driver": "COG", "blocksize": _TILE, "PREDICTOR": "YES"}
+        profile["overview_resampling"] = "average" if average else "nearest"
+    with _whole_raster(Path(path), profile) as target:
+        target.write(values)
+        for band, name in enumerate(names, start=1):
+            target.set_band_description(band, name)
+        target.update_tags(**dict(tags or {}))
+
+
+def write_geotiff_parts(
+    path: str | Path,
+    parts: Iterable[Part],
+    grid: Grid,
+    *,
+    dtype: npt.DTypeLike,
+    nodata: float | None = None,
+) -> None:
+    """Write a map part by part as a compressed, tiled GeoTIFF, whole or not at all, without holding all of it.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to make or replace.
+    parts : iterable of (slice, slice, array)
+        Rows, columns and what stands there, (y, x); quickest in rows of whole tiles of 256 pixels, from the top.
+    grid : Grid
+        Of the whole map.
+    dtype : dtype
+        Of the file.
+    nodata : float or None
+        Value that means missing, also where no part lies.
+
+    Raises
+    ------
+    GridError
+        A part has another shape than its place, or reaches beyond the grid.
+    StoreError
+        The disk is full or not writable.
+    """
+    with _whole_raster(Path(path), _profile(grid, 1, np.dtype(dtype), nodata)) as target:
+        for rows, columns, values in parts:
+            _require_place(path, rows, columns, values, grid)
+            place = Window.from_slices(rows, columns)
+            target.write(values.astype(dtype, copy=False), 1, window=place)
+
+
+def _require_place(path: str | Path, rows: slice, columns: slice, values: npt.NDArray[np.generic], grid: Grid) -> None:
+    ends = [(part.start, part.stop) for part in (rows, columns)]
+    fits = values.shape == tuple(stop - start for start, stop in ends)
+    if not fits or any(start < 0 or stop > size for (start, stop), size in zip(ends, grid.shape, strict=True)):
+        message = (
+            f"{path}: a part of shape {values.shape} does not fit rows {ends[0]}, columns {ends[1]} of a grid of "
+            f"{grid.shape[0]} x {grid.shape[1]} px: cut it to its place"
+        )
+        raise GridError(message)
+
+
+def _profile(grid: Grid, count: int, dtype: np.dtype[np.generic], nodata: float | None) -> dict[str, object]:
+    floating = dtype.kind == "f"
     keep = None if nodata is not None and np.isnan(nodata) and not floating else nodata
-    profile = {"count": len(values), "dtype": values.dtype.name, "nodata": keep, "compress": "deflate"}
+    profile: dict[str, object] = {"count": count, "dtype": dtype.name, "nodata": keep, "compress": "deflate"}
     profile |= {"height": grid.shape[0], "width": grid.shape[1], "transform": grid.affine, "BIGTIFF": "IF_SAFER"}
     profile |= {"crs": None if grid.crs is None else grid.crs.to_wkt(), "PREDICTOR": 3 if floating else 2}
-    if cog:
-        profile |= {
-            "driver": "COG",
-            "blocksize": _TILE,
-            "PREDICTOR": "YES",
-            "overview_resampling": "average" if floating else "nearest",
-        }
-    else:
-        profile |= {"driver": "GTiff", "tiled": True, "blockxsize": _TILE, "blockysize": _TILE}
-    _write_whole(Path(path), values, profile, names, dict(tags or {}))
+    return profile | _TILED | {"driver": "GTiff"}
 
 
 def _bands_to_write(array: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.generic]:
@@ -389,18 +447,15 @@ def _bands_to_write(array: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[n
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
 
-def _write_whole(
-    path: Path, values: npt.NDArray[np.generic], profile: dict[str, object], names: Sequence[str], tags: dict[str, str]
-) -> None:
+@contextmanager
+def _whole_raster(path: Path, profile: dict[str, object]) -> Iterator[DatasetWriter]:
+    """Yield a raster to write to; it takes its name when the block ends without error."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial.tif")
     with swap.file_errors(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with rasterio.Env(), rasterio.open(partial, "w", **profile) as target:
-                target.write(values)
-                for band, name in enumerate(names, start=1):
-                    target.set_band_description(band, name)
-                target.update_tags(**tags)
+            with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), rasterio.open(partial, "w", **profile) as target:
+                yield target
             swap.replace(partial, path)
         except RasterioError as problem:
             message = f"cannot write {path} ({problem}): check free space and permission, then run again"

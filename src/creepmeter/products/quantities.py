@@ -109,11 +109,17 @@ def horizontal_motion(motion: xr.Dataset, term: str | None = None) -> Horizontal
     if "sigma" in motion:
         spread = motion["sigma"].sel(term=term)
         parts = [np.asarray(spread.sel(component=name).values, dtype=np.float64) for name in ("east", "north")]
-        along = np.where(speed > 0, speed, 1.0)
-        slope = [np.where(speed > 0, part / along, np.sqrt(0.5)) for part in (east, north)]
-        sigma = np.hypot(slope[0] * parts[0], slope[1] * parts[1])
+        sigma = error_along(east, north, *parts)
     unit = str(motion["unit"].sel(term=term).item()) if "unit" in motion.coords else "m/yr"
     return HorizontalMotion(east, north, speed, sigma, unit)
+
+
+def error_along(east: Floats, north: Floats, sigma_east: Floats, sigma_north: Floats) -> Floats:
+    """Return the standard error along the direction of motion; where nothing moves, that of the mean direction."""
+    speed = np.hypot(east, north)
+    along = np.where(speed > 0, speed, 1.0)
+    slope = [np.where(speed > 0, part / along, np.sqrt(0.5)) for part in (east, north)]
+    return np.asarray(np.hypot(slope[0] * sigma_east, slope[1] * sigma_north))
 
 
 def scalar_motion(motion: xr.Dataset) -> tuple[Floats, Floats]:

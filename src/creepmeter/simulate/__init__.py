@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from creepmeter.simulate.demo import demo_scenes
-from creepmeter.simulate.files import WriteRaster, write_offset_maps, write_scenes
+from creepmeter.simulate.files import WriteParts, WriteRaster, write_offset_maps, write_scenes, write_tiled_pair
 from creepmeter.simulate.images import PairImages, pair_images, rigid_pair
 from creepmeter.simulate.motion import MotionField, Slide
 from creepmeter.simulate.networks import all_pairs, nearest_pairs, pair_stack, random_network, regular_times
-from creepmeter.simulate.options import SceneOptions, StackOptions
+from creepmeter.simulate.options import SceneOptions, StackOptions, TiledOptions
 from creepmeter.simulate.radar import RadarScene, RadarStack, RadarTruth, simulate_radar
 from creepmeter.simulate.radar_options import RadarOptions
 from creepmeter.simulate.scenes import SimulatedScenes, scene_stack
 from creepmeter.simulate.terrain import Ground, Surface, ground, surface
+from creepmeter.simulate.tiles import TiledScene
 
 __all__ = [
     "Ground",
@@ -26,6 +27,9 @@ __all__ = [
     "Slide",
     "StackOptions",
     "Surface",
+    "TiledOptions",
+    "TiledScene",
+    "WriteParts",
     "WriteRaster",
     "all_pairs",
     "demo_scenes",
@@ -41,4 +45,5 @@ __all__ = [
     "surface",
     "write_offset_maps",
     "write_scenes",
+    "write_tiled_pair",
 ]

@@ -6,7 +6,7 @@ This room knows no file driver: the caller hands in the writer, which is `creepm
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +18,9 @@ from pyproj import CRS
 
 from creepmeter.model.epoch import Epoch
 from creepmeter.model.grid import Grid, grid_of, metres_per_pixel
-from creepmeter.simulate.motion import cell_centres
+from creepmeter.simulate.motion import MotionField, cell_centres
 from creepmeter.simulate.scenes import SimulatedScenes
+from creepmeter.simulate.tiles import BLOCK_PX, TiledScene
 
 CORNER = (500_000.0, 5_100_000.0)  # upper left, where a reference system is asked for and the scenes have none
 
@@ -37,6 +38,22 @@ class WriteRaster(Protocol):
         names: Sequence[str] | None = ...,
     ) -> None:
         """Write `array`, (y, x) or (band, y, x), on `grid`."""
+        ...
+
+
+class WriteParts(Protocol):
+    """Writes a map part by part as a GeoTIFF; `creepmeter.io.raster.write_geotiff_parts` does."""
+
+    def __call__(
+        self,
+        path: str | Path,
+        parts: Iterable[tuple[slice, slice, npt.NDArray[Any]]],
+        grid: Grid,
+        *,
+        dtype: npt.DTypeLike,
+        nodata: float | None = ...,
+    ) -> None:
+        """Write `parts`, each with its rows and columns, on `grid`."""
         ...
 
 
@@ -75,12 +92,7 @@ def write_scenes(
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    grid = scenes.grid
-    offset = (0.0, 0.0)
-    if grid.crs is None and crs is not None:
-        offset = (corner[0] - grid.affine.c, corner[1] - grid.affine.f)
-        turn = grid.affine
-        grid = Grid(grid.shape, Affine(turn.a, turn.b, corner[0], turn.d, turn.e, corner[1]), crs)
+    grid, offset = _placed(scenes.grid, crs, corner)
     paths = [target / f"{_day(time)}.tif" for time in scenes.times]
     for path, image, cloud in zip(paths, scenes.images, scenes.cloud, strict=True):
         write(path, _as_uint16(image), grid, nodata=0)
@@ -88,9 +100,63 @@ def write_scenes(
             write(path.with_name(f"{path.stem}_cloud.tif"), cloud.astype(np.uint8), grid, nodata=None)
     write(target / "moving.tif", _moving(scenes).astype(np.uint8), grid, nodata=None)
     if grid.crs is not None:
-        _write_outlines(target / "slides.geojson", scenes, grid, offset)
+        _write_outlines(target / "slides.geojson", scenes.motion, grid, offset)
     _write_truth(target / "truth.npz", scenes)
     return paths
+
+
+def write_tiled_pair(
+    scene: TiledScene,
+    folder: str | Path,
+    write: WriteParts,
+    *,
+    crs: str | None = "EPSG:32633",
+    corner: tuple[float, float] = CORNER,
+) -> list[Path]:
+    """Write the two images of a tiled scene strip by strip, so that memory does not grow with the scene.
+
+    Parameters
+    ----------
+    scene : TiledScene
+        What to write.
+    folder : str or Path
+        Made if absent. ``YYYYMMDD.tif`` are images (uint16, 0 = missing); ``slides.geojson`` the outlines of moving
+        ground, where the images have a reference system.
+    write : callable
+        `creepmeter.io.raster.write_geotiff_parts`.
+    crs, corner
+        As in `write_scenes`.
+
+    Returns
+    -------
+    list of Path
+        Reference and secondary image.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    grid, offset = _placed(scene.place, crs, corner)
+    paths = [target / f"{_day(time)}.tif" for time in scene.epochs]
+    for path, which in zip(paths, ("ref", "sec"), strict=True):
+        write(path, _strips(scene, which), grid, dtype=np.uint16, nodata=0)
+    if grid.crs is not None:
+        _write_outlines(target / "slides.geojson", scene.motion, grid, offset)
+    return paths
+
+
+def _strips(scene: TiledScene, which: str) -> Iterator[tuple[slice, slice, npt.NDArray[np.uint16]]]:
+    columns = slice(0, scene.shape[1])
+    for top in range(0, scene.shape[0], BLOCK_PX):
+        rows = slice(top, min(top + BLOCK_PX, scene.shape[0]))
+        yield rows, columns, _as_uint16(scene.window(rows, columns, which))
+
+
+def _placed(grid: Grid, crs: str | None, corner: tuple[float, float]) -> tuple[Grid, tuple[float, float]]:
+    """Return a local grid set down at a corner, and by how much it was moved; other grids as they are."""
+    if grid.crs is not None or crs is None:
+        return grid, (0.0, 0.0)
+    turn = grid.affine
+    moved = Grid(grid.shape, Affine(turn.a, turn.b, corner[0], turn.d, turn.e, corner[1]), crs)
+    return moved, (corner[0] - turn.c, corner[1] - turn.f)
 
 
 def write_offset_maps(
@@ -148,7 +214,7 @@ def _moving(scenes: SimulatedScenes) -> npt.NDArray[np.bool_]:
     return scenes.motion.moving(*cell_centres(scenes.grid))
 
 
-def _write_outlines(path: Path, scenes: SimulatedScenes, grid: Grid, offset: tuple[float, float]) -> None:
+def _write_outlines(path: Path, motion: MotionField, grid: Grid, offset: tuple[float, float]) -> None:
     """Write GeoJSON with a named reference system: not RFC 7946, but what GDAL reads and writes for projected maps."""
     authority, code = CRS.from_user_input(str(grid.crs)).to_authority() or ("EPSG", "4326")
     features = [
@@ -157,7 +223,7 @@ def _write_outlines(path: Path, scenes: SimulatedScenes, grid: Grid, offset: tup
             "properties": {"name": f"slide {k + 1}", "speed_m_per_year": slide.speed},
             "geometry": {"type": "Polygon", "coordinates": [np.round(slide.outline() + offset, 3).tolist()]},
         }
-        for k, slide in enumerate(scenes.motion.slides)
+        for k, slide in enumerate(motion.slides)
     ]
     collection = {
         "type": "FeatureCollection",

@@ -39,6 +39,20 @@ class SceneOptions(Options):
     )
 
 
+class TiledOptions(Options):
+    """What lies over the ground of a tiled scene, and how the ground changes between its two images."""
+
+    noise_dn: float = Field(20.0, ge=0, description="Standard deviation of white noise in both images, digital numbers")
+    change_dn: float = Field(
+        0.0, ge=0, description="Standard deviation of the change of the cover between the images, digital numbers"
+    )
+    lake_fraction: float = Field(0.0, ge=0, le=0.9, description="Mean share of the ground under dark, still water")
+    cloud_fraction: float = Field(0.0, ge=0, le=0.9, description="Mean share of each image under cloud")
+    nodata_wedge: float = Field(
+        0.0, ge=0, le=1, description="Share of the image edge that a missing corner takes, in the second image"
+    )
+
+
 class StackOptions(Options):
     """How measured pairs differ from the truth."""
 

@@ -80,7 +80,7 @@ class SimulatedScenes:
             East and north, metres; without jitter.
         """
         both = np.array([self.times[self._index(ref)], self.times[self._index(sec)]])
-        x, y = self.ground_at(self._index(ref), *_samples(rows, columns, chip_px))
+        x, y = self.ground_at(self._index(ref), *chip_samples(rows, columns, chip_px))
         moved = self.motion.displacement(x, y, both, since=self.times[0])
         return np.asarray((moved[:, 1] - moved[:, 0]).mean(axis=-1))
 
@@ -94,7 +94,7 @@ class SimulatedScenes:
 
     def truth_velocity(self, rows: npt.ArrayLike, columns: npt.ArrayLike, chip_px: int = 1) -> Floats:
         """Return the steady velocity (east, north) averaged over chips, metres per year, (2, ...)."""
-        return np.asarray(self.motion.velocity(*self._map(*_samples(rows, columns, chip_px))).mean(axis=-1))
+        return np.asarray(self.motion.velocity(*self._map(*chip_samples(rows, columns, chip_px))).mean(axis=-1))
 
     def inside(self, rows: npt.ArrayLike, columns: npt.ArrayLike, chip_px: int = 1, *, core: bool = False) -> Bools:
         """Tell which chips lie wholly inside the outline (or the core) of a slide."""
@@ -263,8 +263,8 @@ def _spoil(scenes: SimulatedScenes, index: int, options: SceneOptions, rng: np.r
         image[missing_corner(shape, options.nodata_wedge, int(rng.integers(4)))] = np.nan
 
 
-def _samples(rows: npt.ArrayLike, columns: npt.ArrayLike, chip_px: int) -> tuple[Floats, Floats]:
-    """Return positions spread evenly over each chip, (..., samples)."""
+def chip_samples(rows: npt.ArrayLike, columns: npt.ArrayLike, chip_px: int) -> tuple[Floats, Floats]:
+    """Return positions (rows, columns) spread evenly over each chip, (..., samples)."""
     count = min(chip_px, _SAMPLES)
     return _around(rows, columns, ((np.arange(count) + 0.5) / count - 0.5) * chip_px)
 

@@ -13,7 +13,7 @@ Bools = npt.NDArray[np.bool_]
 
 _OVERPASS_HOUR = 10.5  # local solar time
 _CLOUD_SCALE_PX = 20.0
-_CLOUD_DN = 6500.0
+CLOUD_DN = 6500.0
 _SOFT = 0.9  # rise of the opacity inside a cloud, standard deviations of its field
 
 
@@ -37,12 +37,26 @@ def clouds(shape: tuple[int, int], fraction: float, rng: np.random.Generator) ->
     if fraction <= 0:
         return np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     first, second = (fft.rfft2(rng.standard_normal(shape, dtype=np.float32)) for _ in range(2))
-    field = _smooth(first, shape, _CLOUD_SCALE_PX) + 0.25 * _smooth(second, shape, _CLOUD_SCALE_PX / 4)
-    field /= max(field.std(), np.finfo(np.float32).tiny)
-    above = np.clip((field - np.quantile(field, 1.0 - fraction)) / _SOFT, 0.0, 1.0)
-    opacity = above * above * (3.0 - 2.0 * above)
-    brightness = _CLOUD_DN * (1.0 + 0.08 * _smooth(second, shape, 3.0))
-    return opacity.astype(np.float32), brightness.astype(np.float32)
+    field = _blotches(first, second, shape, _CLOUD_SCALE_PX)
+    brightness = CLOUD_DN * (1.0 + 0.08 * _smooth(second, shape, 3.0))
+    return opacity_above(field, float(np.quantile(field, 1.0 - fraction))), brightness.astype(np.float32)
+
+
+def blotches(shape: tuple[int, int], scale_px: float, rng: np.random.Generator) -> Image:
+    """Return a periodic field of soft blotches with frayed edges, standard deviation 1."""
+    first, second = (fft.rfft2(rng.standard_normal(shape, dtype=np.float32)) for _ in range(2))
+    return _blotches(first, second, shape, scale_px)
+
+
+def _blotches(first: Spectrum, second: Spectrum, shape: tuple[int, int], scale_px: float) -> Image:
+    field = _smooth(first, shape, scale_px) + 0.25 * _smooth(second, shape, scale_px / 4)
+    return np.asarray(field / max(field.std(), np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+def opacity_above(field: Image, level: float, rise: float = _SOFT) -> Image:
+    """Return 0 where a field is below `level`, rising smoothly to 1 at `rise` above it."""
+    above = np.clip((field - level) / rise, 0.0, 1.0)
+    return np.asarray(above * above * (3.0 - 2.0 * above), dtype=np.float32)
 
 
 def _smooth(spectrum: Spectrum, shape: tuple[int, int], scale_px: float) -> Image:
@@ -57,8 +71,19 @@ def _smooth(spectrum: Spectrum, shape: tuple[int, int], scale_px: float) -> Imag
 
 def missing_corner(shape: tuple[int, int], share: float, corner: int) -> Bools:
     """Return True in a corner (0 upper left, 1 upper right, 2 lower right, 3 lower left) cut off by a slanted edge."""
-    rows, columns = np.indices(shape, dtype=np.float32) + 0.5
-    down, right = rows / shape[0], columns / shape[1]
+    rows, columns = np.indices(shape, dtype=np.float32)
+    return in_corner(rows, columns, shape, share, corner)
+
+
+def in_corner(
+    rows: npt.NDArray[np.floating],
+    columns: npt.NDArray[np.floating],
+    shape: tuple[int, int],
+    share: float,
+    corner: int,
+) -> Bools:
+    """Tell which pixels of an image of `shape` lie in the corner of `missing_corner`."""
+    down, right = (rows + 0.5) / shape[0], (columns + 0.5) / shape[1]
     down = down if corner in {0, 1} else 1.0 - down
     right = right if corner in {0, 3} else 1.0 - right
     return np.asarray(down + 0.7 * right < share)
