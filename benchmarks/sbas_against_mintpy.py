@@ -12,20 +12,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from dataclasses import asdict
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from benchmarks.measuring import Cost, in_own_process, measure, tell, text_of
 from creepmeter.simulate.layouts.isce2 import write_isce2
 from creepmeter.simulate.radar import RadarScene
 from creepmeter.simulate.radar_options import RadarOptions
@@ -62,35 +59,7 @@ mintpy.plot                  = no
 mintpy.geocode               = no
 mintpy.save.kmz              = no
 """
-KB = 1024
 ROWS_AT_ONCE = 100
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a process took: CPU and wall time in seconds, peak memory in megabytes, exit status."""
-
-    cpu: float
-    wall: float
-    peak: float
-    status: int
-
-
-def measure(command: Sequence[str], folder: Path, log: Path, threads: int | None = None) -> Cost:
-    """Run a command and return what it took; its output goes to a file."""
-    environment = dict(os.environ)
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # both programs compiled, as users have them
-    if threads is not None:
-        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CREEPMETER_THREADS")
-        environment |= dict.fromkeys(names, str(threads))
-    begin = time.perf_counter()
-    with log.open("ab") as out:
-        # No input from outside: the commands are written in this file.
-        process = subprocess.Popen(list(command), cwd=folder, env=environment, stdout=out, stderr=out)  # noqa: S603
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - begin
-    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / KB, process.returncode)
 
 
 def make_inputs(options: RadarOptions, data: Path, seed: int) -> str:
@@ -100,8 +69,7 @@ def make_inputs(options: RadarOptions, data: Path, seed: int) -> str:
     """
     done = data / "reference.txt"
     if not done.exists():
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(write_inputs, options, data, seed).result()
+        in_own_process(write_inputs, options, data, seed)
     return done.read_text(encoding="utf-8")
 
 
@@ -124,11 +92,6 @@ def run_steps(program: Sequence[str], folder: Path, template: Path, name: str) -
         costs[step] = measure([*program, str(template), "--dostep", step], folder, folder.parent / f"{name}.log")
         tell(f"{name:<11} {step:<22} {text_of(costs[step])}")
     return costs
-
-
-def text_of(cost: Cost) -> str:
-    """Return a cost as text."""
-    return f"cpu {cost.cpu:8.2f} s   wall {cost.wall:8.2f} s   peak {cost.peak:6.0f} MB   status {cost.status}"
 
 
 def read_warm(stack: Path) -> tuple[float, float]:
@@ -170,11 +133,6 @@ def memory_runs(program: Sequence[str], folder: Path, template: Path) -> list[di
     return found
 
 
-def tell(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the comparison, print its table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -202,8 +160,7 @@ def main(arguments: Sequence[str]) -> int:
     ours = run_steps(ours_program, folder / "ours", template, "creepmeter")
     whole = run_whole(ours_program, folder / "ours-whole", template)
     figures["creepmeter, one process"] = asdict(whole)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        read = pool.submit(read_warm, folder / "ours" / "inputs" / "ifgramStack.h5").result()
+    read = in_own_process(read_warm, folder / "ours" / "inputs" / "ifgramStack.h5")
     figures["h5py read, s"] = read
     figures["memory"] = memory_runs(ours_program, folder / "ours", template)
     figures["creepmeter"] = {step: asdict(cost) for step, cost in ours.items()}
