@@ -1,4 +1,4 @@
-"""What the tests of the matching kernels share: the masked correlation by its definition, and grounds known anywhere."""
+"""What the tests of the matching kernels share: the masked correlation by definition, and grounds known anywhere."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
+from tests.kernels.matching import Bools, Doubles, Floats
 
 from creepmeter.kernels.convolve import LEAST_ENERGY, ROWS_PER_TASK, filter_image
 from creepmeter.kernels.threads import limit_threads
-from tests.kernels.matching import Bools, Doubles, Floats
 
 pytestmark = pytest.mark.kernel
 

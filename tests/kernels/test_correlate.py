@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kernels.matching import TOLERANCE, Floats, Images, check_peak, surface_of
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.kernels.matching import TOLERANCE, Floats, Images, check_peak, surface_of
 
 from creepmeter.kernels.correlate import choose_cell, search_chips
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy import ndimage
+from tests.kernels.matching import Bools
 
 from creepmeter.kernels.masks import ROWS_PER_TASK, fill_border, shrink
 from creepmeter.kernels.threads import limit_threads
-from tests.kernels.matching import Bools
 
 pytestmark = pytest.mark.kernel
 

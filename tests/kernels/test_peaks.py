@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.kernels.matching import Doubles, Floats, second_peak
 
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED, between_samples, describe_peak, highest, second_highest
-from tests.kernels.matching import Doubles, Floats, second_peak
 
 pytestmark = pytest.mark.kernel
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
+from tests.kernels.matching import Bools, Doubles, Floats, waves
 
 from creepmeter.kernels.refine import (
     CLUSTER,
@@ -21,7 +22,6 @@ from creepmeter.kernels.refine import (
 )
 from creepmeter.kernels.spline import BEFORE, SUPPORT, spline_coefficients
 from creepmeter.kernels.threads import limit_threads
-from tests.kernels.matching import Bools, Doubles, Floats, waves
 
 pytestmark = pytest.mark.kernel
 

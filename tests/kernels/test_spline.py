@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 from scipy.interpolate import BSpline
+from tests.kernels.matching import Floats
 
 from creepmeter.kernels.spline import (
     BAND,
@@ -19,7 +20,6 @@ from creepmeter.kernels.spline import (
     spline_weights,
 )
 from creepmeter.kernels.threads import limit_threads
-from tests.kernels.matching import Floats
 
 pytestmark = pytest.mark.kernel
 ORDER = 5

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.kernels.matching import cut
 
 from creepmeter.kernels.windows import box, copy_tile, integrate, moments, row_moments
-from tests.kernels.matching import cut
 
 pytestmark = pytest.mark.kernel
 seeds = st.integers(0, 2**32 - 1)
