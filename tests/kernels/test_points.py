@@ -52,21 +52,21 @@ def test_each_point_has_its_own_place_shift_and_radius(*, seed: int, chip: int, 
 @pytest.mark.parametrize("missing", [0.0, 0.05])
 @pytest.mark.parametrize("shift", [(0, 0), (2, -3)])
 def test_points_on_a_grid_are_the_chips_of_the_grid(missing: float, shift: tuple[int, int]) -> None:
-    images, chip, step = noise(1, (40, 44), missing), 12, 4
-    ny, nx = (40 - chip) // step + 1, (44 - chip) // step + 1
-    chips = search_chips(images, np.ones((ny, nx), bool), (chip, step, 3, 2), (0, 0, *shift), 72.0)
+    images, chip, step = noise(1, (24, 27), missing), 9, 5
+    ny, nx = (24 - chip) // step + 1, (27 - chip) // step + 1
+    chips = search_chips(images, np.ones((ny, nx), bool), (chip, step, 2, 1), (0, 0, *shift), 40.0)
     i, j = (part.ravel() for part in np.indices((ny, nx)))
-    where = np.stack([i * step, j * step, *(np.full(i.size, k) for k in (*shift, 3, 2))], axis=1).astype(np.int64)
-    points = search_points(images, where, chip, 72.0).reshape(ny, nx, PEAK_FIELDS)
+    where = np.stack([i * step, j * step, *(np.full(i.size, k) for k in (*shift, 2, 1))], axis=1).astype(np.int64)
+    points = search_points(images, where, chip, 40.0).reshape(ny, nx, PEAK_FIELDS)
     assert_array_equal(points[..., [0, 1, 4]], chips[..., [0, 1, 4]])
     assert_allclose(points, chips, atol=1e-3)
 
 
 def test_a_point_does_not_depend_on_its_company() -> None:
     images = noise(2, (30, 30), 0.05)
-    where = places(np.random.default_rng(2), 2 * BATCH + 5, (18, 18), 4)
-    together = search_points(images, where, 12, 50.0)
-    alone = np.concatenate([search_points(images, where[k : k + 1], 12, 50.0) for k in range(len(where))])
+    where = places(np.random.default_rng(2), BATCH + 5, (22, 22), 4)
+    together = search_points(images, where, 8, 30.0)
+    alone = np.concatenate([search_points(images, where[k : k + 1], 8, 30.0) for k in range(len(where))])
     assert (together[:, 3] > UNDEFINED).any()
     assert_array_equal(together, alone)
 
@@ -95,10 +95,10 @@ def test_no_points_give_nothing() -> None:
 
 def test_the_number_of_threads_changes_no_bit() -> None:
     images = noise(6, (40, 40), 0.01)
-    where = places(np.random.default_rng(6), 5 * BATCH, (28, 28), 2)
+    where = places(np.random.default_rng(6), 4 * BATCH + 1, (34, 34), 2)
     results = []
     for threads in (1, 2, 3):
         with limit_threads(threads):
-            results.append(search_points(images, where, 12, 70.0))
+            results.append(search_points(images, where, 6, 20.0))
     for result in results:
         assert_array_equal(result, results[0])

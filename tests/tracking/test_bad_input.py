@@ -114,7 +114,10 @@ def test_all_masked_is_named() -> None:
 def test_a_checkerboard_is_ambiguous(prefilter: str, period: int) -> None:
     y, x = np.indices(SHAPE) // period
     board = ((y + x) % 2).astype(float)
-    assert not track_arrays(board, board, prefilter=prefilter, **SMALL).valid.any()
+    valid = track_arrays(board, board, prefilter=prefilter, **SMALL).valid
+    assert not valid[1:-1, 1:-1].any()  # at the rim the border of a filtered image tells places apart
+    if prefilter == "none":
+        assert not valid.any()
 
 
 @pytest.mark.parametrize("prefilter", ["auto", "none", "highpass"])
@@ -124,7 +127,8 @@ def test_a_saturated_patch_gives_no_vector(prefilter: str) -> None:
         image[10:60, 20:70] = 65535
     field = track_arrays(ref, sec, prefilter=prefilter, **SMALL)
     check_sane(field)
-    inside = (field.row > 20) & (field.row < 50) & (field.col > 30) & (field.col < 60)
+    inside = abs(field.row - 35) < 10  # chips that end seven pixels, the reach of the filter, before the edge
+    inside &= abs(field.col - 45) < 10
     assert inside.any()
     assert not field.valid[inside].any()
 
@@ -175,11 +179,11 @@ def test_any_mask_leaves_only_true_vectors(
 ) -> None:
     ref, sec = pair()
     hidden = np.kron(coarse, np.ones((8, 8), bool)) | (np.random.default_rng(seed).random(SHAPE) < fine)
-    try:
-        field = track_arrays(ref, sec, exclude=(hidden, None), prefilter=prefilter, **SMALL)
-    except ImageError as error:
-        assert hidden.all(), error
+    if hidden.all():
+        with pytest.raises(ImageError, match="no valid pixel"):
+            track_arrays(ref, sec, exclude=(hidden, None), prefilter=prefilter, **SMALL)
         return
+    field = track_arrays(ref, sec, exclude=(hidden, None), prefilter=prefilter, **SMALL)
     check_sane(field)
     error = np.hypot(field.dx - SHIFT[0], field.dy - SHIFT[1])
     assert not (error[field.valid] > 0.5).any()
