@@ -87,7 +87,7 @@ def _is_plateau(surface: Doubles) -> bool:
     """Tell whether neighbours differ by less than float32 can tell, so that a local maximum may be another."""
     steps = [np.abs(np.diff(surface, axis=axis)).min(initial=1.0) for axis in (0, 1)]
     diagonals = (np.abs(surface[1:, 1:] - surface[:-1, :-1]), np.abs(surface[1:, :-1] - surface[:-1, 1:]))
-    return min(*steps, *(part.min(initial=1.0) for part in diagonals)) < TOLERANCE
+    return bool(min(*steps, *(part.min(initial=1.0) for part in diagonals)) < TOLERANCE)
 
 
 def waves(seed: int, shortest: float = 4.0) -> Ground:

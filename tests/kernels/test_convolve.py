@@ -103,6 +103,6 @@ def test_the_number_of_threads_changes_no_bit(missing: float) -> None:
 
 def test_a_symmetric_filter_keeps_an_edge_in_place() -> None:
     image = np.repeat(np.repeat([[0.0, 1.0]], 12, axis=1), 24, axis=0).astype(np.float32)
-    smooth = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32) / 16
+    smooth = np.outer([0.25, 0.5, 0.25], [0.25, 0.5, 0.25]).astype(np.float32)
     found, _ = filter_image(image, np.ones(image.shape, bool), smooth)
     assert_allclose(found[5, 9:15], [0, 0, 0.25, 0.75, 1, 1], atol=1e-6)

@@ -12,7 +12,8 @@ from creepmeter.tracking.prepare import see_image
 from creepmeter.tracking.track import track_arrays
 from creepmeter.tracking.tuning import Spectra, mean_spectra, measure_spectra, tune, tuned_filter
 
-Image = npt.NDArray[np.floating]
+Image = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 SHAPE = (320, 320)
 OPTIONS = TrackOptions(chip_px=32, step_px=16, search_px=4)
@@ -33,7 +34,7 @@ def response(weights: Floats | None) -> npt.NDArray[np.float64]:
         return np.ones(17)
     power = np.abs(fft.fft2(weights.astype(float), (32, 32))) ** 2
     flat: npt.NDArray[np.float64] = (power[0, :17] + power[:17, 0]) / 2
-    return flat / flat.max()
+    return np.asarray(flat / flat.max())
 
 
 def red_change(seed: int, deviation: float, shape: tuple[int, int] = SHAPE) -> Image:
@@ -42,7 +43,7 @@ def red_change(seed: int, deviation: float, shape: tuple[int, int] = SHAPE) -> I
     wave = np.hypot(fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :])
     wave[0, 0] = np.inf
     red = fft.irfft2(fft.rfft2(noise) / wave, shape)
-    return np.asarray(deviation * red / red.std())
+    return np.asarray(deviation * red / red.std(), np.float32)
 
 
 def rms(ref: Image, sec: Image, prefilter: str, shift: tuple[float, float]) -> float:
@@ -158,7 +159,7 @@ def test_ground_within_the_search_tunes_in_any_noise(size: int, noise: float) ->
 
 
 def test_a_slide_within_the_scene_tunes_as_the_ground_at_rest() -> None:
-    def slide(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], ...]:
+    def slide(x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
         return 2.0 * np.exp(-(((x - 160) / 50) ** 2 + ((y - 160) / 50) ** 2) / 2), 0 * x
 
     change = red_change(8, 100.0)
