@@ -10,6 +10,7 @@ import xarray as xr
 
 from creepmeter.io.points import PointTable, read_points
 from creepmeter.model.grid import metres_per_pixel, turn_between
+from creepmeter.tracking.large import require_memory
 from creepmeter.tracking.nodes import Guide, places_of_points
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.track import FLAG_ATTRIBUTES, ImageSettings, OpenPair, field_to_pair
@@ -22,6 +23,7 @@ def track_listed(
     *,
     options: TrackOptions | None = None,
     guide: Guide | None = None,
+    memory_gb: float = 4.0,
     **images: Unpack[ImageSettings],
 ) -> xr.Dataset:
     """Track two image files at listed points.
@@ -38,6 +40,8 @@ def track_listed(
         How to track.
     guide : Guide, optional
         Maps of expected motion and of search radii.
+    memory_gb : float
+        Limit of memory.
     **images
         As of `creepmeter.track`.
 
@@ -56,6 +60,7 @@ def track_listed(
     options = options or TrackOptions()
     table = points if isinstance(points, PointTable) else read_points(points)
     opened = OpenPair.of(ref_raster, sec_raster, **images)
+    require_memory(opened.ref.shape, options, memory_gb)
     metres_per_pixel(opened.grid)  # degrees are refused before anything is measured
     places = places_of_points(table, opened.grid, guide or Guide(), options, opened.pair)
     field = opened.measure(places, options)

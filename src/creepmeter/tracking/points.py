@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from creepmeter.errors import ConfigError
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED
 from creepmeter.kernels.points import search_points
 from creepmeter.kernels.refine import FIELDS, GROUP_PX
+from creepmeter.kernels.threads import together
 from creepmeter.tracking.match import (
     FLOOR_PX,
     Flag,
@@ -33,7 +34,7 @@ from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.outliers import OutlierOptions
 from creepmeter.tracking.prepare import PreparedImage, SeenImage, filter_seen, see_image
 from creepmeter.tracking.scattered import reject_scattered
-from creepmeter.tracking.tuning import tune
+from creepmeter.tracking.tuning import ImageSource, tune
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -120,6 +121,10 @@ class Places:
     def ravel(self) -> Places:
         """Return the same places in one row."""
         return Places(*(getattr(self, field.name).reshape(-1) for field in fields(self)))
+
+    def part(self, where: npt.NDArray[np.intp]) -> Places:
+        """Return some places of those in one row."""
+        return Places(*(getattr(self, field.name)[where] for field in fields(self)))
 
     @property
     def about(self) -> tuple[int, int]:
@@ -218,10 +223,31 @@ def track_points(
     return track_places(first, second, places, options)
 
 
+class Crop(ImageSource, Protocol):
+    """An image of which parts are images."""
+
+    def crop(self, rows: slice, columns: slice) -> ImageSource:
+        """Return a part of the image as an image."""
+
+
 def track_places(
     ref: SeenImage, sec: SeenImage, places: Places, options: TrackOptions, within: Bools | None = None
 ) -> OffsetField:
-    """Filter two images and measure offsets at some places; see `measure_places`.
+    """Filter two images and measure offsets at some places.
+
+    Where a point fails, ``options.chip_max_px`` lets a chip twice as large try again. What a larger chip finds is taken
+    if it is valid; otherwise the first reason stays.
+
+    Parameters
+    ----------
+    ref, sec : SeenImage
+        The two images.
+    places : Places
+        Where, with chips, searches and expected offsets.
+    options : TrackOptions
+        Filter and limits of validity.
+    within : bool (rows, columns), optional
+        Measure only chips whose centre is true.
 
     Raises
     ------
@@ -229,20 +255,27 @@ def track_places(
         The images differ in size.
     """
     require_one_size(ref.values, sec.values)
+    tuned = tune_about(ref, sec, places, options)
+    prepared = together(
+        lambda: filter_seen(ref, options, tuned, "ref"), lambda: filter_seen(sec, options, tuned, "sec")
+    )
+    return judge_places(measure_places(*prepared, places.ravel(), options, within), places.row.shape, options)
+
+
+def tune_about(ref: Crop, sec: Crop, places: Places, options: TrackOptions) -> Floats | None:
+    """Return the filter tuned by two images whose offsets are those expected at places, see `tune`."""
     about = places.about
-    search = [min(radius, TUNED_SEARCH_PX) for radius in places.farthest]
-    tuned = tune(_overlapping(ref, about, 1), _overlapping(sec, about, -1), options, (search[0], search[1]))
-    prepared = filter_seen(ref, options, tuned, "ref"), filter_seen(sec, options, tuned, "sec")
-    return measure_places(*prepared, places, options, within)
+    down, along = (min(radius, TUNED_SEARCH_PX) for radius in places.farthest)
+    return tune(_overlapping(ref, about, 1), _overlapping(sec, about, -1), options, (down, along))
 
 
-def _overlapping(image: SeenImage, about: tuple[int, int], sign: int) -> SeenImage:
+def _overlapping(image: Crop, about: tuple[int, int], sign: int) -> ImageSource:
     """Return the part of an image that the other one shows when shifted by `about`; `sign` 1 of the reference."""
     rows, columns = (
-        slice(max(0, -sign * shift), max(0, size - max(0, sign * shift)))
+        slice(min(size, max(0, -sign * shift)), max(0, size - max(0, sign * shift)))
         for shift, size in zip(about, image.shape, strict=True)
     )
-    return SeenImage(image.values[rows, columns], image.seen[rows, columns])
+    return image.crop(rows, columns)
 
 
 def _plan(
@@ -260,98 +293,104 @@ def _plan(
     return Places.of(rows, cols, chip_px=chip, search_px=search, prior=prior), chosen
 
 
-def measure_places(
-    ref: PreparedImage, sec: PreparedImage, places: Places, options: TrackOptions, within: Bools | None = None
-) -> OffsetField:
-    """Measure the offsets from one prepared image to another at some places.
-
-    Where a point fails, ``options.chip_max_px`` lets a chip twice as large try again. What a larger chip finds is taken
-    if it is valid; otherwise the first reason stays.
+@dataclass(frozen=True)
+class Found:
+    """What was found at places in one row, before neighbours are asked.
 
     Parameters
     ----------
-    ref, sec : PreparedImage
-        The two images, of one shape.
-    places : Places
-        Where, with chips, searches and expected offsets.
-    options : TrackOptions
-        The limits of validity.
-    within : bool (rows, columns), optional
-        Measure only chips whose centre is true.
+    row, col : float64 (points,)
+        Centres of the chips, pixels.
+    chips : Measured
+        Arrays (points, ...).
     """
-    flat, shape = places.ravel(), places.row.shape
+
+    row: Doubles
+    col: Doubles
+    chips: Measured
+
+    @classmethod
+    def nothing(cls, places: Places, *, flag: Flag = Flag.VALID) -> Found:
+        """Return places at which nothing is measured yet; centres of chips as asked for."""
+        half = (places.chip_px - 1) / 2
+        row, col = (np.floor(asked - half + 0.5) + half for asked in (places.row, places.col))
+        count = places.row.size
+        fine = np.full((count, FIELDS), np.nan, np.float32)
+        reason = np.where((places.search_y == 0) | (places.search_x == 0), Flag.NOT_WANTED, flag).astype(np.uint8)
+        chips = places.chip_px.astype(np.int16)
+        return cls(row, col, Measured(fine, np.full(count, np.nan, np.float32), reason, chips))
+
+    def take(self, other: Found, where: npt.NDArray[np.intp]) -> None:
+        """Take over what was found at some places, in place."""
+        self.row[where], self.col[where] = other.row, other.col
+        for field in fields(Measured):
+            getattr(self.chips, field.name)[where] = getattr(other.chips, field.name)
+
+    def part(self, kept: Bools) -> Found:
+        """Return some places."""
+        chips = Measured(*(getattr(self.chips, field.name)[kept] for field in fields(Measured)))
+        return Found(self.row[kept], self.col[kept], chips)
+
+
+def measure_places(
+    ref: PreparedImage, sec: PreparedImage, places: Places, options: TrackOptions, within: Bools | None = None
+) -> Found:
+    """Search and refine the chips of places in one row in two prepared images; see `track_places`."""
     counts = _counts(ref.valid)
-    row, col, found = flat.row.copy(), flat.col.copy(), _nothing(flat.row.size)
-    chips, again, first = flat.chip_px.copy(), np.arange(flat.row.size), True
+    found = Found.nothing(places)
+    chips, again, first = places.chip_px.copy(), np.arange(places.row.size), True
     while again.size:
         for chip in np.unique(chips[again]):
             where = again[chips[again] == chip]
-            centres, tried = _try(ref, sec, _part(flat, where), int(chip), counts, options, within)
-            kept = (tried.flag == Flag.VALID) | first
-            row[where[kept]], col[where[kept]] = centres[0][kept], centres[1][kept]
-            for field in fields(found):
-                getattr(found, field.name)[where[kept]] = getattr(tried, field.name)[kept]
-        if options.outliers:
-            _flag_outliers(row.reshape(shape), col.reshape(shape), found, options)
-        again = again[~np.isin(found.flag[again], DEFINITE)]
+            at_hand = replace(places.part(where), chip_px=np.full(where.size, chip))
+            tried = _try(ref, sec, at_hand, counts, options, within)
+            kept = (tried.chips.flag == Flag.VALID) | first
+            found.take(tried.part(kept), where[kept])
+        again = again[~np.isin(found.chips.flag[again], DEFINITE)]
         chips[again] = larger_chip(chips[again])
         again = again[chips[again] <= (options.chip_max_px or 0)]
         first = False
-    whole = Measured(
-        found.fine.reshape(*shape, FIELDS),
-        found.peak.reshape(shape),
-        found.flag.reshape(shape),
-        found.chip_px.reshape(shape),
-    )
-    return make_field(row.reshape(shape), col.reshape(shape), whole, grown=True)
+    return found
 
 
-def _nothing(count: int) -> Measured:
-    fine = np.full((count, FIELDS), np.nan, np.float32)
-    return Measured(fine, np.full(count, np.nan, np.float32), np.zeros(count, np.uint8), np.zeros(count, np.int16))
-
-
-def _part(places: Places, where: npt.NDArray[np.intp]) -> Places:
-    return Places(*(getattr(places, field.name)[where] for field in fields(places)))
+def judge_places(found: Found, shape: tuple[int, ...], options: TrackOptions) -> OffsetField:
+    """Let neighbours judge the points and make the field, whose arrays have a shape."""
+    row, col = found.row.reshape(shape), found.col.reshape(shape)
+    if options.outliers and found.row.size:
+        _flag_outliers(row, col, found.chips, options)
+    values = (getattr(found.chips, field.name) for field in fields(Measured))
+    chips = Measured(*(array.reshape((*shape, *array.shape[1:])) for array in values))
+    return make_field(row, col, chips, grown=True)
 
 
 def _try(
     ref: PreparedImage,
     sec: PreparedImage,
     places: Places,
-    chip: int,
     counts: Ints | None,
     options: TrackOptions,
     within: Bools | None,
-) -> tuple[tuple[Doubles, Doubles], Measured]:
-    """Measure places with chips of one size; return their centres and what was found."""
-    found = replace(_nothing(places.row.size), chip_px=np.full(places.row.size, chip, np.int16))
-    corners = _corners(places, chip)
-    row, col = (corners[:, k] + (chip - 1) / 2 for k in (0, 1))
-    found.flag[(places.search_y == 0) | (places.search_x == 0)] = Flag.NOT_WANTED
+) -> Found:
+    """Measure places that all have chips of one size."""
+    found = Found.nothing(places)
+    row, col, flag, chip = found.row, found.col, found.chips.flag, int(places.chip_px[0])
     if within is not None:
-        set_flag(found.flag, Flag.NOT_WANTED, ~all_at(np.asarray(within, bool), row, col))
+        set_flag(flag, Flag.NOT_WANTED, ~all_at(np.asarray(within, bool), row, col))
     expected = (row + places.prior_dy, col + places.prior_dx)
-    set_flag(found.flag, Flag.MASKED, ~(all_at(ref.seen, row, col) & all_at(sec.seen, *expected)))
-    whole = np.where((found.flag == 0)[:, None], corners, 0).astype(np.int64)
-    set_flag(found.flag, Flag.MASKED, _seen_share(ref.shape, counts, whole, chip) < options.min_valid)
+    set_flag(flag, Flag.MASKED, ~(all_at(ref.seen, row, col) & all_at(sec.seen, *expected)))
+    corners = np.where((flag == 0)[:, None], np.stack([row, col], axis=1) - (chip - 1) / 2, 0).astype(np.int64)
+    set_flag(flag, Flag.MASKED, _seen_share(ref.shape, counts, corners, chip) < options.min_valid)
     peaks = np.full((len(row), PEAK_FIELDS), np.nan, np.float32)
-    least, wanted = options.min_valid * chip * chip, np.flatnonzero(found.flag == 0)
-    peaks[wanted] = _search(ref, sec, whole[wanted], _part(places, wanted), chip, least)
-    flag_peaks(found.flag, peaks, options)
-    found.peak[:] = np.where(peaks[:, 2] > UNDEFINED, peaks[:, 2], np.float32(np.nan))
-    wanted = np.flatnonzero(found.flag == 0)
-    wanted = wanted[_by_neighbourhood(whole[wanted])]
-    found.fine[wanted] = refine_at(ref, sec, whole[wanted], peaks[wanted], chip, least)
+    least, wanted = options.min_valid * chip * chip, np.flatnonzero(flag == 0)
+    peaks[wanted] = _search(ref, sec, corners[wanted], places.part(wanted), chip, least)
+    flag_peaks(flag, peaks, options)
+    found.chips.peak[:] = np.where(peaks[:, 2] > UNDEFINED, peaks[:, 2], np.float32(np.nan))
+    wanted = np.flatnonzero(flag == 0)
+    wanted = wanted[_by_neighbourhood(corners[wanted])]
+    found.chips.fine[wanted] = refine_at(ref, sec, corners[wanted], peaks[wanted], chip, least)
     window: Window = (places.prior_dy, places.prior_dx, places.search_y, places.search_x)
-    flag_fine(found.flag, found.fine, sec, (row, col), options, window)
-    return (row, col), found
-
-
-def _corners(places: Places, chip: int) -> Doubles:
-    """Return top and left of the chips nearest to places; NaN where a place is nowhere."""
-    asked = np.stack([places.row, places.col], axis=1)
-    return np.asarray(np.floor(asked - (chip - 1) / 2 + 0.5), np.float64)
+    flag_fine(flag, found.chips.fine, sec, (row, col), options, window)
+    return found
 
 
 def _by_neighbourhood(corners: Ints, *keys: Ints) -> npt.NDArray[np.intp]:

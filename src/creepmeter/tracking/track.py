@@ -36,6 +36,7 @@ from creepmeter.tracking.nodes import GridLike, Guide, node_grid, places_on_node
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.points import Places, node_spacing, track_places
 from creepmeter.tracking.prepare import filter_seen, see_image
+from creepmeter.tracking.spread import track_spread
 from creepmeter.tracking.tuning import tune
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -215,8 +216,11 @@ class OpenPair:
         whole = slice(None), slice(None)
         return self.ref.read(*whole), self.sec.read(*whole)
 
-    def measure(self, places: Places, options: TrackOptions) -> OffsetField:
+    def measure(self, places: Places, options: TrackOptions, progress: Progress | None = None) -> OffsetField:
         """Measure offsets at some places."""
+        if self.ref.shape[0] * self.ref.shape[1] > LARGE_PX:
+            masks = {"exclude": self.exclude, "within": self.within}
+            return track_spread(self.ref, self.sec, places, options, **masks, progress=progress)
         first, second = self.read()
         ref, sec = together(
             lambda: see_image(first, self.exclude, options, name="the reference image"),
@@ -271,7 +275,7 @@ def track(
     chips = _chip_nodes(opened.grid, options)
     if grid is not None or guide is not None:
         nodes = chips if grid is None else node_grid(grid, opened.grid)
-        return _track_nodes(opened, nodes, guide or Guide(), options)
+        return _track_nodes(opened, nodes, guide or Guide(), options, progress)
     if opened.ref.shape[0] * opened.ref.shape[1] > LARGE_PX:
         masks = {"exclude": opened.exclude, "within": opened.within}
         field = track_large(opened.ref, opened.sec, options, **masks, progress=progress)
@@ -285,10 +289,12 @@ def _chip_nodes(image: Grid, options: TrackOptions) -> Grid:
     return chip_grid(image, shape, options.chip_px, options.step_px)
 
 
-def _track_nodes(opened: OpenPair, nodes: Grid, guide: Guide, options: TrackOptions) -> xr.Dataset:
+def _track_nodes(
+    opened: OpenPair, nodes: Grid, guide: Guide, options: TrackOptions, progress: Progress | None
+) -> xr.Dataset:
     metres_per_pixel(opened.grid)  # degrees are refused before anything is measured
     places = places_on_nodes(nodes, opened.grid, guide, options, opened.pair)
-    field = opened.measure(places, options)
+    field = opened.measure(places, options, progress)
     turn = -turn_between(nodes.crs, opened.grid.crs, *centre_positions(nodes))
     spacing = node_spacing(places.row, places.col)
     step = max(1, round(spacing)) if np.isfinite(spacing) else options.step_px
