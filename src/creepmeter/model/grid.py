@@ -89,10 +89,10 @@ def pixel_position(
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if crs is not None and grid.crs is not None and grid.crs != crs:
         x, y = Transformer.from_crs(_system(crs), _system(grid.crs), always_xy=True).transform(x, y)
-    nowhere = ~(np.isfinite(x) & np.isfinite(y))
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = np.where(known, x, np.nan), np.where(known, y, np.nan)
     a, b, west, d, e, north = (~grid.affine)[:6]
-    column, row = west + a * x + b * y, north + d * x + e * y
-    return np.where(nowhere, np.nan, column), np.where(nowhere, np.nan, row)
+    return west + a * x + b * y, north + d * x + e * y
 
 
 def turn_between(
@@ -179,11 +179,12 @@ def common_part(first: Grid, second: Grid) -> tuple[tuple[slice, slice], tuple[s
     """
     if first.crs != second.crs:
         return None
-    between = ~first.affine * second.affine  # pixels of the second to pixels of the first
-    across, down = round(between.c), round(between.f)
+    column, row = pixel_position(first, *map_position(second, [1, 0, 0], [0, 1, 0]), None)  # pixels of the second
+    between = np.concatenate([part - [part[2], part[2], 0] for part in (column, row)])
+    across, down = round(between[2]), round(between[5])
     slant = _TOLERANCE_PX / max(*first.shape, *second.shape)  # over the whole image less than the tolerance
     limits = np.array([slant, slant, _TOLERANCE_PX, slant, slant, _TOLERANCE_PX])
-    if (np.abs(np.subtract(between[:6], (1.0, 0.0, across, 0.0, 1.0, down))) > limits).any():
+    if (np.abs(between - (1.0, 0.0, across, 0.0, 1.0, down)) > limits).any():
         return None
     rows, columns = (
         (max(0, shift), min(size, shift + other))
@@ -193,6 +194,14 @@ def common_part(first: Grid, second: Grid) -> tuple[tuple[slice, slice], tuple[s
         return None
     moved = slice(rows[0] - down, rows[1] - down), slice(columns[0] - across, columns[1] - across)
     return (slice(*rows), slice(*columns)), moved
+
+
+def part_of_grid(grid: Grid, rows: slice, columns: slice) -> Grid:
+    """Return the grid of some rows and columns, slices with both ends."""
+    west, north = map_position(grid, columns.start, rows.start)
+    a, b, _, d, e, _ = grid.affine[:6]
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    return GeoBox(shape, Affine(a, b, float(west), d, e, float(north)), grid.crs)
 
 
 def describe_grid(grid: Grid) -> str:

@@ -24,6 +24,7 @@ from creepmeter.model.grid import (
     chip_grid,
     common_part,
     metres_per_pixel,
+    part_of_grid,
     require_same_grid,
     same_grid,
     turn_between,
@@ -315,7 +316,7 @@ def _open_pair(
         require_same_grid(grid, other, expected_name=str(ref_raster), found_name=str(sec_raster))
         return ref, sec, grid
     logger.info("%s and %s are tracked where they overlap", ref_raster, sec_raster)
-    return ref.crop(*shared[0]), sec.crop(*shared[1]), grid[shared[0]]
+    return ref.crop(*shared[0]), sec.crop(*shared[1]), part_of_grid(grid, *shared[0])
 
 
 def _date_in(path: str | Path) -> np.datetime64:
