@@ -19,6 +19,8 @@ _WHERE = {
     "open": "creepmeter.io.store",
     "track": "creepmeter.tracking.track",
     "track_arrays": "creepmeter.tracking.track",
+    "track_listed": "creepmeter.tracking.listed",
+    "track_points": "creepmeter.tracking.points",
     "correct_stable_ground": "creepmeter.stack.stable",
     "invert": "creepmeter.inversion.invert",
     "fit_velocity": "creepmeter.velocity.fit",
@@ -37,6 +39,8 @@ __all__ = [
     "open",
     "track",
     "track_arrays",
+    "track_listed",
+    "track_points",
 ]
 
 

@@ -15,8 +15,9 @@ from tests.cli.conftest import DATES, GRID, MOTION, Call, Products
 
 import creepmeter as cm
 from creepmeter.interferograms.itslive import pair_of_netcdf
+from creepmeter.io.points import read_points
 from creepmeter.io.provenance import provenance_of
-from creepmeter.io.raster import read_bands, write_geotiff
+from creepmeter.io.raster import read_bands, read_header, write_geotiff
 from creepmeter.io.store import write
 from creepmeter.model.grid import grid_of, pixel_grid
 from creepmeter.model.schema import MOTION_MODEL, PAIR_STACK, TIME_SERIES, check, kind_of, make_pair_stack
@@ -267,6 +268,79 @@ def test_track_measures_only_within(done: Call, scenes: Path, tmp_path: Path) ->
     valid = np.isfinite(stack.displacement.values[0, 0])
     assert 0 < valid.mean() < 0.7
     assert str(stack.sec_time.values[0])[:10] == "2011-01-01"
+
+
+@pytest.mark.parametrize("where", ["file", "spacing"])
+def test_track_measures_on_a_grid(done: Call, scenes: Path, tmp_path: Path, where: str) -> None:
+    images = (scenes / "20190801.tif", scenes / "20200805.tif")
+    dem, prior, search = (tmp_path / f"{name}.tif" for name in ("dem", "prior", "search"))
+    frame = read_header(images[0]).grid
+    assert frame is not None
+    nodes = GeoBox((9, 12), Affine(70.0, 0.0, frame.affine.c, 0.0, -100.0, frame.affine.f), frame.crs)
+    write_geotiff(dem, np.full(nodes.shape, 800, np.int16), nodes, nodata=None)
+    write_geotiff(prior, np.zeros((2, *nodes.shape), np.float32), nodes)
+    radius = np.full(nodes.shape, 3, np.uint8)
+    radius[:, 6:] = 0
+    write_geotiff(search, radius, nodes, nodata=None)
+    guides = ("--prior", prior, "--prior-unit", "m/yr", "--search-map", search, "--chip-max", 32, "--search-y", 3)
+    target = tmp_path / "pair.zarr"
+    done("track", *images, "-o", target, *TRACK, "--grid", dem if where == "file" else 60, *guides)
+    stack = cm.open(target)
+    check(stack, PAIR_STACK)
+    if where == "file":
+        assert grid_of(stack) == nodes
+        assert not np.isfinite(stack.displacement.values[..., 6:]).any()
+        assert set(provenance_of(stack)["inputs"]) >= {"dem.tif", "prior.tif", "search.tif"}
+    else:
+        assert abs(grid_of(stack).affine.a) == 60
+        assert provenance_of(stack)["options"]["grid"] == 60
+    assert np.isfinite(stack.displacement.values[0, 0, :, :6]).mean() > 0.5
+    assert set(np.unique(stack.chip.values)) <= {16, 32}
+
+
+def test_track_measures_at_points(done: Call, scenes: Path, tmp_path: Path) -> None:
+    images = (scenes / "20190801.tif", scenes / "20200805.tif")
+    frame = read_header(images[0]).grid
+    assert frame is not None
+    x, y = frame.affine.c + 480, frame.affine.f - 480
+    points, target = tmp_path / "points.csv", tmp_path / "offsets.csv"
+    points.write_text(f"peg,x,y\nA,{x},{y}\nB,{x + 100},{y}\nfar,{x + 1e5},{y}\n", encoding="utf-8")
+    result = done("track", *images, "-o", target, *TRACK, "--points", points)
+    assert "3 points, 2 valid" in result.stdout
+    found = read_points(target)
+    assert list(found.columns)[:5] == ["peg", "x", "y", "ref_date", "sec_date"]
+    assert found.columns["flag"] == ["valid", "valid", "masked"]
+    assert found.columns["ref_date"][0].startswith("2019-08-01")
+    east, north = found.numbers("east_m"), found.numbers("north_m")
+    assert east is not None
+    assert north is not None
+    done("track", *images, "-o", tmp_path / "pair.zarr", *TRACK)  # A lies on the middle of a chip
+    regular = cm.open(tmp_path / "pair.zarr").displacement.isel(pair=0, y=5, x=5).values
+    np.testing.assert_allclose((east[0], north[0]), regular, atol=0.02)
+    assert np.isnan(east[2])
+
+
+@pytest.mark.parametrize(
+    ("flags", "texts"),
+    [
+        (("-o", "out.csv"), ["--points makes a table"]),
+        (("-o", "out.zarr", "--points", "p.csv"), ["--points makes a table"]),
+        (("-o", "out.csv", "--points", "p.csv", "--grid", "50"), ["--points and --grid", "one of them"]),
+        (("-o", "out.zarr", "--crs", "EPSG:4326"), ["--crs", "--points"]),
+        (("-o", "out.zarr", "--grid", "dem"), ["'dem' is neither a raster nor a number"]),
+        (("-o", "out.zarr", "--prior-unit", "ft"), ["--prior-unit", "m/yr"]),
+    ],
+)
+def test_flags_that_do_not_fit_together(
+    call: Call, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], texts: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    result = call("track", scenes / "20190801.tif", scenes / "20200805.tif", *flags)
+    assert result.exit_code == 2
+    assert [text for text in texts if text not in " ".join(result.stderr.split())] == []
+    assert not (tmp_path / "out.zarr").exists()
+    assert not (tmp_path / "out.csv").exists()
 
 
 # ---------------------------------------------------------------------------------------------------------------- info

@@ -8,18 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 
 from creepmeter.errors import GridError
 from creepmeter.model.grid import (
+    centre_positions,
     chip_grid,
+    common_part,
     describe_grid,
     grid_coords,
     grid_of,
     map_position,
     metres_per_pixel,
+    part_of_grid,
     pixel_grid,
+    pixel_position,
     require_same_grid,
     same_grid,
+    turn_between,
 )
 
 UTM = GeoBox((30, 40), Affine(10.0, 0.0, 500_000.0, 0.0, -10.0, 5_000_000.0), "EPSG:32633")
@@ -137,3 +143,45 @@ def test_different_grids_are_named() -> None:
         require_same_grid(UTM, pixel_grid((2, 2)), expected_name="a.tif", found_name="b.tif")
     assert "EPSG:32633" in describe_grid(UTM)
     assert "no reference system" in describe_grid(pixel_grid((2, 2)))
+
+
+def test_positions_in_pixels_and_on_the_map_are_inverse() -> None:
+    grid = GeoBox((30, 40), Affine(9, 2, 500_000, 1, -11, 4_000_000), "EPSG:32633")
+    column, row = pixel_position(grid, *map_position(grid, [0.5, 40.0, -3.0], [0.5, 7.25, 30.0]), grid.crs)
+    assert_allclose(column, [0.5, 40, -3], atol=1e-6)
+    assert_allclose(row, [0.5, 7.25, 30], atol=1e-6)
+    x, y = centre_positions(grid)
+    assert x.shape == (30, 40)
+    assert_allclose(pixel_position(grid, x, y, None)[0], np.arange(40) + 0.5 + 0 * x, atol=1e-6)
+
+
+def test_positions_of_another_system_are_brought_over_and_those_nowhere_are_nan() -> None:
+    grid = GeoBox((30, 40), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32633")
+    lon, lat = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True).transform(500_105.0, 3_999_895.0)
+    column, row = pixel_position(grid, [lon, np.nan, np.inf], [lat, lat, lat], "EPSG:4326")
+    assert_allclose((column[0], row[0]), (10.5, 10.5), atol=1e-6)
+    assert np.isnan([column[1:], row[1:]]).all()
+
+
+@pytest.mark.parametrize(("source", "target"), [("EPSG:32633", "EPSG:3035"), ("EPSG:32632", "EPSG:32633")])
+def test_arrows_turn_as_short_steps_do(source: str, target: str) -> None:
+    transform = Transformer.from_crs(source, target, always_xy=True).transform
+    x, y = np.array([420_000.0, 650_000.0]), np.array([5_200_000.0, 6_100_000.0])
+    before, after = np.stack(transform(x, y)), np.stack(transform(x, y + 100.0))
+    bearing = np.arctan2(*(after - before))
+    assert_allclose(turn_between(source, target, x, y), bearing, atol=1e-4)
+    there = turn_between(target, source, *before)
+    assert_allclose(there, -bearing, atol=1e-4)
+    assert not turn_between(source, source, x, y).any()
+    assert not turn_between(None, target, x, y).any()
+
+
+def test_images_that_overlap_share_whole_pixels() -> None:
+    first = GeoBox((30, 40), Affine(10, 0, 500_000, 0, -10, 4_000_000), "EPSG:32633")
+    second = GeoBox((30, 40), Affine(10, 0, 500_070, 0, -10, 4_000_040), "EPSG:32633")
+    shared = common_part(first, second)
+    assert shared is not None
+    assert same_grid(part_of_grid(first, *shared[0]), part_of_grid(second, *shared[1]))
+    assert shared[0] == (slice(0, 26), slice(7, 40))
+    for moved in (Affine(10, 0, 500_075, 0, -10, 4_000_040), Affine(10.01, 0, 500_070, 0, -10, 4_000_040)):
+        assert common_part(first, GeoBox((30, 40), moved, "EPSG:32633")) is None

@@ -115,3 +115,14 @@ def test_dates_come_from_the_names_or_from_the_caller(tmp_path: Path) -> None:
         cm.track(undated, sec, options=OPTIONS)
     stack = cm.track(undated, sec, options=OPTIONS, dates=("2019-05-01", "2019-06-01"))
     assert str(stack["sec_time"].values[0]).startswith("2019-06-01")
+
+
+def test_images_that_overlap_in_part_are_tracked_there(tmp_path: Path) -> None:
+    ref, sec = rigid_pair((120, 140), *SHIFT, noise_dn=5.0, seed=1)
+    paths = tmp_path / "20200103.tif", tmp_path / "20210107.tif"
+    grids = (GeoBox(SHAPE, PLACE, "EPSG:32633"), GeoBox(SHAPE, PLACE @ Affine.translation(9, 4), "EPSG:32633"))
+    for path, image, grid in zip(paths, (ref[:96, :112], sec[4:100, 9:121]), grids, strict=True):
+        write_geotiff(path, image, grid)
+    stack = cm.track(*paths, options=OPTIONS)
+    assert_allclose((stack["x"][0], stack["y"][0]), (500_000 + SIZE * (9 + 8), 4_000_000 - SIZE * (4 + 8)))
+    assert_allclose(stack["displacement"].sel(component="east").mean(), SHIFT[0] * SIZE, atol=0.1)

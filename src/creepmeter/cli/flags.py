@@ -163,13 +163,14 @@ def store_out(function: F) -> F:
         "target",
         required=True,
         type=click.Path(path_type=Path),
-        callback=_store_name,
+        callback=store_name,
         metavar="OUT.zarr",
         help="Product to make; one that is there is replaced when the new one is whole.",
     )(function)
 
 
-def _store_name(_ctx: click.Context, _parameter: click.Parameter, value: Path) -> Path:
+def store_name(_ctx: click.Context, _parameter: click.Parameter, value: Path) -> Path:
+    """Return the name of a product to make; refuse one that is none, or that is taken by something else."""
     if value.suffix != ".zarr":
         message = f"{value} is no name for a product: give one that ends in .zarr"
         raise click.BadParameter(message)

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyogrio
 import shapely
-from affine import Affine
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.features import rasterize
 from shapely.errors import GEOSException
@@ -22,12 +21,18 @@ from creepmeter.errors import GridError, InputError
 from creepmeter.io import swap
 from creepmeter.io.raster import read_bands, read_header
 from creepmeter.io.rasterfile import LOSSY, is_raster, require_local
-from creepmeter.model.grid import Grid, describe_grid, same_grid
+from creepmeter.model.grid import (
+    Grid,
+    centre_positions,
+    describe_grid,
+    map_position,
+    pixel_position,
+    same_grid,
+)
 
 _LOG = logging.getLogger(__name__)
 VECTOR_DRIVERS = ("GeoJSON", "GPKG", "ESRI Shapefile", "KML", "LIBKML", "FlatGeobuf")
 Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
@@ -86,7 +91,7 @@ def polygons(path: str | Path, crs: str | CRS | None) -> list[BaseGeometry]:
     InputError
         The file is unreadable, of another format, or holds no polygon.
     """
-    frame = _read_vector(require_local(path), path)
+    frame = read_frame(path)
     if crs is not None and frame.crs is None:
         _LOG.warning("%s has no reference system: taken to be in that of the images", path)
     elif crs is not None:
@@ -107,20 +112,28 @@ def polygons(path: str | Path, crs: str | CRS | None) -> list[BaseGeometry]:
     return found
 
 
-def _read_vector(found: Path, path: str | Path) -> gpd.GeoDataFrame:
-    _require_vector(found, path)
+def read_frame(path: str | Path, what: str = "polygons") -> gpd.GeoDataFrame:
+    """Read the shapes of a vector file and what it says of each; `what` they should be, for messages.
+
+    Raises
+    ------
+    InputError
+        The file is unreadable or of another format.
+    """
+    found = require_local(path)
+    _require_vector(found, path, what)
     try:
         driver = pyogrio.read_info(found.resolve())["driver"]
         if driver in VECTOR_DRIVERS:
             return gpd.read_file(found.resolve(), engine="pyogrio")
     except (DataSourceError, DataLayerError, FieldError, GEOSException, ValueError, RuntimeError) as problem:
-        message = f"{path} cannot be read as polygons ({problem}): save it as GeoJSON or GeoPackage"
+        message = f"{path} cannot be read as {what} ({problem}): save it as GeoJSON or GeoPackage"
         raise InputError(message) from problem
     message = f"{path}: format {driver} is not among {', '.join(VECTOR_DRIVERS)}: save it as GeoJSON or GeoPackage"
     raise InputError(message)
 
 
-def _require_vector(found: Path, path: str | Path) -> None:
+def _require_vector(found: Path, path: str | Path, what: str) -> None:
     """Look at the first bytes first, so that drivers that lead to other files or addresses never see the file."""
     with swap.file_errors(found, "read"), found.open("rb") as file:
         head = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
@@ -128,7 +141,7 @@ def _require_vector(found: Path, path: str | Path) -> None:
     known = known or (head.startswith(b"<") and b"<kml" in head)
     if not known or b"OGRVRT" in head or b"gdal_streamed_alg" in head:
         message = (
-            f"{path} cannot be read as polygons (its content is no image and none of {', '.join(VECTOR_DRIVERS)}): "
+            f"{path} cannot be read as {what} (its content is no image and none of {', '.join(VECTOR_DRIVERS)}): "
             "save it as GeoJSON or GeoPackage"
         )
         raise InputError(message)
@@ -150,7 +163,7 @@ def _burn(shapes: list[BaseGeometry], grid: Grid, name: str) -> Bools:
 
 def _bounds(grid: Grid) -> tuple[float, float, float, float]:
     rows, columns = grid.shape
-    xs, ys = _apply(grid.affine, np.array([0.0, columns, 0.0, columns]), np.array([0.0, 0.0, rows, rows]))
+    xs, ys = map_position(grid, [0, columns, 0, columns], [0, 0, rows, rows])
     return float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())
 
 
@@ -201,16 +214,7 @@ def _nearest(mask: Bools, found: Grid, grid: Grid, name: str) -> Bools:
 
 def _pixels_under(grid: Grid, found: Grid) -> tuple[Indices, Indices]:
     """Return row and column, in the raster `found`, of the pixel under each cell centre of `grid`."""
-    x, y = np.meshgrid(np.arange(grid.shape[1]) + 0.5, np.arange(grid.shape[0]) + 0.5)
-    x, y = _apply(grid.affine, x, y)
-    if grid.crs is not None and found.crs is not None and grid.crs != found.crs:
-        x, y = Transformer.from_crs(grid.crs.to_wkt(), found.crs.to_wkt(), always_xy=True).transform(x, y)
-    columns, rows = _apply(~found.affine, x, y)
+    columns, rows = pixel_position(found, *centre_positions(grid), grid.crs)
     far = ~(np.isfinite(rows) & np.isfinite(columns))
     rows[far] = columns[far] = -1
     return np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
-
-
-def _apply(affine: Affine, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    a, b, c, d, e, f = affine[:6]
-    return a * x + b * y + c, d * x + e * y + f

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from pyproj import CRS
+from pyproj import CRS, Proj, Transformer
 
 from creepmeter.errors import GridError
 from creepmeter.model.conventions import SPATIAL_REF
@@ -61,6 +61,72 @@ def map_position(
     a, b, west, d, e, north = grid.affine[:6]  # written out: affine 3 wants `@`, affine 2 knows only `*`
     column, row = np.asarray(column, np.float64), np.asarray(row, np.float64)
     return west + a * column + b * row, north + d * column + e * row
+
+
+def centre_positions(grid: Grid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return map coordinates x and y of the centres of all cells, (rows, columns) each."""
+    column, row = np.meshgrid(np.arange(grid.shape[1]) + 0.5, np.arange(grid.shape[0]) + 0.5)
+    return map_position(grid, column, row)
+
+
+def pixel_position(
+    grid: Grid,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    crs: Any,  # noqa: ANN401 - whatever pyproj takes
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return column and row of map positions, pixels, (0, 0) = upper left corner of the first pixel; NaN = nowhere.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where they fall.
+    x, y : float
+        Map coordinates.
+    crs : anything that pyproj takes, or None
+        Their reference system; None, and a grid without one, mean that both have the same.
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if crs is not None and grid.crs is not None and grid.crs != crs:
+        x, y = Transformer.from_crs(_system(crs), _system(grid.crs), always_xy=True).transform(x, y)
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = np.where(known, x, np.nan), np.where(known, y, np.nan)
+    a, b, west, d, e, north = (~grid.affine)[:6]
+    return west + a * x + b * y, north + d * x + e * y
+
+
+def turn_between(
+    source: Any,  # noqa: ANN401 - whatever pyproj takes
+    target: Any,  # noqa: ANN401
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return by how many radians, clockwise, an arrow (east, north) of one reference system is turned in another.
+
+    Parameters
+    ----------
+    source, target : anything that pyproj takes, or None
+        Reference systems, projected or geographic. None, or the same: nothing is turned.
+    x, y : float64
+        Where the arrows are, coordinates in `source`.
+
+    Notes
+    -----
+    The difference of the convergences of the meridians.
+    """
+    if source is None or target is None or _system(source) == _system(target):
+        return np.zeros(np.shape(x))
+    lon, lat = Transformer.from_crs(_system(source), "EPSG:4326", always_xy=True).transform(x, y)
+    known = np.isfinite(lon) & np.isfinite(lat)
+    turn = np.zeros(np.shape(x))
+    for sign, system in ((1, _system(source)), (-1, _system(target))):
+        if not system.is_geographic:
+            turn[known] += sign * np.radians(Proj(system).get_factors(lon[known], lat[known]).meridian_convergence)
+    return turn
+
+
+def _system(crs: Any) -> CRS:  # noqa: ANN401 - whatever pyproj takes
+    return CRS.from_wkt(crs.to_wkt()) if hasattr(crs, "to_wkt") else CRS.from_user_input(crs)
 
 
 def metres_per_pixel(grid: Grid) -> npt.NDArray[np.float64]:
@@ -113,11 +179,12 @@ def common_part(first: Grid, second: Grid) -> tuple[tuple[slice, slice], tuple[s
     """
     if first.crs != second.crs:
         return None
-    between = ~first.affine * second.affine  # pixels of the second to pixels of the first
-    across, down = round(between.c), round(between.f)
+    column, row = pixel_position(first, *map_position(second, [1, 0, 0], [0, 1, 0]), None)  # pixels of the second
+    between = np.concatenate([part - [part[2], part[2], 0] for part in (column, row)])
+    across, down = round(between[2]), round(between[5])
     slant = _TOLERANCE_PX / max(*first.shape, *second.shape)  # over the whole image less than the tolerance
     limits = np.array([slant, slant, _TOLERANCE_PX, slant, slant, _TOLERANCE_PX])
-    if (np.abs(np.subtract(between[:6], (1.0, 0.0, across, 0.0, 1.0, down))) > limits).any():
+    if (np.abs(between - (1.0, 0.0, across, 0.0, 1.0, down)) > limits).any():
         return None
     rows, columns = (
         (max(0, shift), min(size, shift + other))
@@ -127,6 +194,14 @@ def common_part(first: Grid, second: Grid) -> tuple[tuple[slice, slice], tuple[s
         return None
     moved = slice(rows[0] - down, rows[1] - down), slice(columns[0] - across, columns[1] - across)
     return (slice(*rows), slice(*columns)), moved
+
+
+def part_of_grid(grid: Grid, rows: slice, columns: slice) -> Grid:
+    """Return the grid of some rows and columns, slices with both ends."""
+    west, north = map_position(grid, columns.start, rows.start)
+    a, b, _, d, e, _ = grid.affine[:6]
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    return GeoBox(shape, Affine(a, b, float(west), d, e, float(north)), grid.crs)
 
 
 def describe_grid(grid: Grid) -> str:

@@ -134,7 +134,7 @@ def _margin(options: TrackOptions) -> int:
     """Return the pixels around the chips of a block that their measurement depends on."""
     filtered = LONGEST_PX if options.prefilter == "auto" else 2 * options.prefilter_px
     grown = max(0, (options.chip_max_px or 0) - options.chip_px) // 2
-    return options.search_px + filtered + HORIZON + SUPPORT + grown
+    return max(options.search_yx) + filtered + HORIZON + SUPPORT + grown
 
 
 def _measure_block(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,10 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Shorts: TypeAlias = npt.NDArray[np.int16]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Size = TypeVar("Size", int, Ints)
+Window: TypeAlias = tuple[Ints | int, Ints | int, Ints | int, Ints | int]  # middle dy, dx and radius y, x of a search
 
 REACH_PX = 1.5  # a refinement that ends farther from its integer peak found another feature
 ROUNDING = 1e-5  # least residual energy that correlations of float32 images can tell apart
@@ -57,7 +61,7 @@ RETRIED = (
 
 @dataclass(frozen=True)
 class OffsetField:
-    """Offsets on the grid of chips; all arrays have the shape (ny, nx).
+    """Offsets of chips; all arrays have one shape, (ny, nx) on a grid.
 
     Parameters
     ----------
@@ -74,11 +78,11 @@ class OffsetField:
     flag : uint8
         Why not, see `Flag`.
     chip_px : int16, optional
-        Edge of the chip measured, where chips may grow.
+        Edge of the chip measured, where chips may differ.
     """
 
-    row: npt.NDArray[np.float64]
-    col: npt.NDArray[np.float64]
+    row: Doubles
+    col: Doubles
     dx: Floats
     dy: Floats
     correlation: Floats
@@ -94,9 +98,7 @@ def chip_shape(shape: tuple[int, int], chip_px: int, step_px: int) -> tuple[int,
     return (shape[0] - chip_px) // step_px + 1, (shape[1] - chip_px) // step_px + 1
 
 
-def chip_centres(
-    shape: tuple[int, int], chip_px: int, step_px: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def chip_centres(shape: tuple[int, int], chip_px: int, step_px: int) -> tuple[Doubles, Doubles]:
     """Return row and column of every chip centre, pixels, each (ny, nx)."""
     ny, nx = chip_shape(shape, chip_px, step_px)
     middle = (chip_px - 1) / 2
@@ -179,7 +181,7 @@ def measure(
     return found
 
 
-def larger_chip(chip_px: int) -> int:
+def larger_chip(chip_px: Size) -> Size:
     """Return the next larger chip, about the same centre as the smaller one."""
     return 2 * chip_px - chip_px % 2
 
@@ -213,24 +215,22 @@ def _measure_chips(
     )
     row, col = np.meshgrid(down, along, indexing="ij")
     flag = np.where(wanted, np.uint8(0), np.uint8(Flag.NOT_WANTED))
-    _set_flag(flag, Flag.MASKED, ~(all_at(ref.seen, row, col) & all_at(sec.seen, row, col)))
-    _set_flag(flag, Flag.MASKED, _seen_share(ref.valid, chip, step, corner, wanted) < options.min_valid)
+    set_flag(flag, Flag.MASKED, ~(all_at(ref.seen, row, col) & all_at(sec.seen, row, col)))
+    set_flag(flag, Flag.MASKED, _seen_share(ref.valid, chip, step, corner, wanted) < options.min_valid)
     least = options.min_valid * chip * chip
     peaks = _search(ref, sec, flag == 0, options, corner, least)
     flag_peaks(flag, peaks, options)
     fine = _refine(ref, sec, peaks, flag, options, corner, least)
-    flag_fine(flag, fine, sec, row, col, options)
+    flag_fine(flag, fine, sec, (row, col), options, (0, 0, *options.search_yx))
     peak = np.where(peaks[..., 2] > UNDEFINED, peaks[..., 2], np.float32(np.nan))
     return Measured(fine, peak, flag, np.full(flag.shape, chip, np.int16))
 
 
-def finish(
-    row: npt.NDArray[np.float64], col: npt.NDArray[np.float64], found: Measured, options: TrackOptions
-) -> OffsetField:
+def finish(row: Doubles, col: Doubles, found: Measured, options: TrackOptions) -> OffsetField:
     """Let neighbours judge the points and make the field."""
     if options.outliers:
-        _flag_outliers(found.flag, found.fine, options)
-    return _field(row, col, found, grown=bool(options.chip_max_px))
+        flag_outliers(found.flag, found.fine, options, island=(options.chip_px // options.step_px) ** 2)
+    return make_field(row, col, found, grown=bool(options.chip_max_px))
 
 
 def require_one_size(ref: Floats, sec: Floats) -> None:
@@ -246,12 +246,12 @@ def require_one_size(ref: Floats, sec: Floats) -> None:
         raise ImageError(message)
 
 
-def _set_flag(flag: Bytes, value: Flag, where: Bools) -> None:
+def set_flag(flag: Bytes, value: Flag, where: Bools) -> None:
     """Set a flag where none is set yet: the first reason counts."""
     flag[(flag == 0) & where] = value
 
 
-def all_at(mask: Bools, row: npt.NDArray[np.float64], col: npt.NDArray[np.float64]) -> Bools:
+def all_at(mask: Bools, row: Doubles, col: Doubles) -> Bools:
     """Tell where all pixels around a place (four, or one at a pixel centre) are true; outside the image is false."""
     result = np.ones(row.shape, bool)
     rows, columns = mask.shape
@@ -263,7 +263,7 @@ def all_at(mask: Bools, row: npt.NDArray[np.float64], col: npt.NDArray[np.float6
     return result
 
 
-def _seen_share(valid: Bools, chip: int, step: int, corner: tuple[int, int], wanted: Bools) -> npt.NDArray[np.float64]:
+def _seen_share(valid: Bools, chip: int, step: int, corner: tuple[int, int], wanted: Bools) -> Doubles:
     """Return the share of valid pixels in each chip; outside the image none is."""
     shape, image = wanted.shape, valid.shape
     if valid.all() and _inside((image[0], image[1]), chip, step, corner, shape).all():
@@ -297,10 +297,10 @@ def _search(
     least: float,
 ) -> Floats:
     """Return the fields of `search_chips` per chip."""
-    chip, step, radius = options.chip_px, options.step_px, options.search_px
+    chip, step, radius = options.chip_px, options.step_px, options.search_yx
     images = (ref.values, ref.valid, sec.values, sec.valid)
     if choose_cell(chip, step, wanted.shape[1]):
-        return search_chips(images, wanted, (chip, step, radius, radius), (*corner, 0, 0), least)
+        return search_chips(images, wanted, (chip, step, *radius), (*corner, 0, 0), least)
     peaks = np.full((*wanted.shape, PEAK_FIELDS), np.nan, np.float32)
     chosen = np.argwhere(wanted)
     places = np.zeros((len(chosen), 6), np.int64)
@@ -313,11 +313,11 @@ def _search(
 def flag_peaks(flag: Bytes, peaks: Floats, options: TrackOptions) -> None:
     """Flag points without texture, with the peak at the border of the search, or with two peaks."""
     peak, second, edge = peaks[..., 2], peaks[..., 3], peaks[..., 4]
-    _set_flag(flag, Flag.LOW_TEXTURE, peak <= UNDEFINED)
-    _set_flag(flag, Flag.EDGE_PEAK, edge > 0)
+    set_flag(flag, Flag.LOW_TEXTURE, peak <= UNDEFINED)
+    set_flag(flag, Flag.EDGE_PEAK, edge > 0)
     best = np.maximum(1 - np.square(peak), np.float32(ROUNDING))
     rest = 1 - np.square(np.maximum(second, 0))
-    _set_flag(flag, Flag.AMBIGUOUS, (second > 0) & (rest < options.min_distinct * best))
+    set_flag(flag, Flag.AMBIGUOUS, (second > 0) & (rest < options.min_distinct * best))
 
 
 def _refine(
@@ -336,39 +336,44 @@ def _refine(
     square = (rows // side) * (flag.shape[1] // side + 1) + columns // side
     order = np.argsort(square.astype(np.int32), kind="stable")  # chips of one neighbourhood follow each other
     rows, columns = rows[order], columns[order]
-    places = np.empty((len(rows), 4))
-    places[:, 0], places[:, 1] = rows * options.step_px + corner[0], columns * options.step_px + corner[1]
-    found = peaks[rows, columns]
-    places[:, 2:] = np.where((found[:, 2] >= NEARLY_SAME)[:, None], found[:, :2], found[:, 5:7])
-    images = (ref.values, ref.solid.view(np.uint8), sec.coefficients, sec.spline_solid.view(np.uint8))
-    fine[rows, columns] = refine_chips(images, places, options.chip_px, least, REACH_PX)
+    corners = np.stack([rows, columns], axis=1) * options.step_px + corner
+    fine[rows, columns] = refine_at(ref, sec, corners, peaks[rows, columns], options.chip_px, least)
     return fine
+
+
+def refine_at(ref: PreparedImage, sec: PreparedImage, corners: Ints, peaks: Floats, chip: int, least: float) -> Floats:
+    """Return the fields of `refine_chips` for chips at `corners` (n, 2), each from its peak."""
+    start = np.where((peaks[:, 2] >= NEARLY_SAME)[:, None], peaks[:, :2], peaks[:, 5:7])
+    places = np.concatenate([corners, start], axis=1).astype(np.float64)
+    images = (ref.values, ref.solid.view(np.uint8), sec.coefficients, sec.spline_solid.view(np.uint8))
+    return refine_chips(images, places, chip, least, REACH_PX)
 
 
 def flag_fine(
     flag: Bytes,
     fine: Floats,
     sec: PreparedImage,
-    row: npt.NDArray[np.float64],
-    col: npt.NDArray[np.float64],
+    centres: tuple[Doubles, Doubles],
     options: TrackOptions,
+    window: Window,
 ) -> None:
-    """Flag points that the refinement lost, that moved out of sight, or that cannot be trusted."""
+    """Flag points that the refinement lost, that moved out of sight or out of the window, or that cannot be trusted."""
     state = fine[..., 5]
-    _set_flag(flag, Flag.MASKED, state == TOO_FEW)
-    _set_flag(flag, Flag.LOW_TEXTURE, state == FLAT)
-    _set_flag(flag, Flag.NOT_CONVERGED, state != DONE)
-    moved = [np.where(flag == 0, place + fine[..., k], place) for k, place in enumerate((row, col))]
-    _set_flag(flag, Flag.MASKED, ~all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
-    _set_flag(flag, Flag.EDGE_PEAK, np.abs(fine[..., :2]).max(axis=-1) > options.search_px)
-    _set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 2] >= options.min_correlation))
+    set_flag(flag, Flag.MASKED, state == TOO_FEW)
+    set_flag(flag, Flag.LOW_TEXTURE, state == FLAT)
+    set_flag(flag, Flag.NOT_CONVERGED, state != DONE)
+    moved = [np.where(flag == 0, place + fine[..., k], place) for k, place in enumerate(centres)]
+    set_flag(flag, Flag.MASKED, ~all_at(sec.seen, np.rint(moved[0]), np.rint(moved[1])))
+    for k in (0, 1):
+        set_flag(flag, Flag.EDGE_PEAK, np.abs(fine[..., k] - window[k]) > window[k + 2])
+    set_flag(flag, Flag.LOW_CORRELATION, ~(fine[..., 2] >= options.min_correlation))
     carried = (fine[..., 6] > options.min_support) & (fine[..., 7] >= options.min_local * fine[..., 2])
-    _set_flag(flag, Flag.UNSUPPORTED, ~carried)
-    _set_flag(flag, Flag.UNCERTAIN, ~(fine[..., 3:5].max(axis=-1) <= options.max_sigma_px))
+    set_flag(flag, Flag.UNSUPPORTED, ~carried)
+    set_flag(flag, Flag.UNCERTAIN, ~(fine[..., 3:5].max(axis=-1) <= options.max_sigma_px))
 
 
-def _flag_outliers(flag: Bytes, fine: Floats, options: TrackOptions) -> None:
-    """Mark points that disagree with their neighbours, and patches smaller than a chip that jump on all sides."""
+def flag_outliers(flag: Bytes, fine: Floats, options: TrackOptions, *, island: int) -> None:
+    """Flag points that disagree with their neighbours, and patches of less than `island` that jump on all sides."""
     dy, dx, sigma_y, sigma_x = (np.where(flag == 0, fine[..., k], np.float32(np.nan)) for k in (0, 1, 3, 4))
     wrong = reject_outliers(
         dx,
@@ -378,12 +383,13 @@ def _flag_outliers(flag: Bytes, fine: Floats, options: TrackOptions) -> None:
         min_agree=options.min_agree,
         scale=options.mad_scale,
         floor=FLOOR_PX,
-        min_island=max(1, (options.chip_px // options.step_px) ** 2),
+        min_island=max(1, island),
     )
-    _set_flag(flag, Flag.OUTLIER, wrong)
+    set_flag(flag, Flag.OUTLIER, wrong)
 
 
-def _field(row: npt.NDArray[np.float64], col: npt.NDArray[np.float64], found: Measured, *, grown: bool) -> OffsetField:
+def make_field(row: Doubles, col: Doubles, found: Measured, *, grown: bool) -> OffsetField:
+    """Return the field of flagged chips; their edges are told where they have `grown`."""
     fine, flag = found.fine, found.flag
     valid = flag == Flag.VALID
     dy, dx, sigma_dy, sigma_dx = (np.where(valid, fine[..., k], np.float32(np.nan)) for k in (0, 1, 3, 4))

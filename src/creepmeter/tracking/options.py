@@ -33,6 +33,9 @@ class TrackOptions(Options):
     )
     step_px: int = Field(8, ge=1, le=512, description="Distance between chips, pixels")
     search_px: int = Field(10, ge=1, le=128, description="Largest offset searched along x and along y, pixels")
+    search_y_px: int | None = Field(
+        None, ge=1, le=128, description="Largest offset searched along y, where it is not that along x, pixels"
+    )
     prefilter: Prefilter = Field(
         "auto", description="Filter applied to both images before matching; auto is tuned by the images themselves"
     )
@@ -65,3 +68,8 @@ class TrackOptions(Options):
         0.32, ge=0, le=1, description="Share of the valid neighbours that must agree with a point (coherence)"
     )
     mad_scale: float = Field(4.0, gt=0, description="Farthest from the median of the neighbours, in robust deviations")
+
+    @property
+    def search_yx(self) -> tuple[int, int]:
+        """Largest offset searched along y and along x, pixels."""
+        return (self.search_px if self.search_y_px is None else self.search_y_px), self.search_px

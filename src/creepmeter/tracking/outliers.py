@@ -115,7 +115,7 @@ def reject_outliers(
     if not ground.any():
         return np.zeros(y.shape, bool)
     near = _middles(y, x, half)
-    noise = [max(_noise(values, middle), chosen.floor) for values, middle in zip((y, x), near, strict=True)]
+    noise = [max(noise_level(values, middle), chosen.floor) for values, middle in zip((y, x), near, strict=True)]
     least = [np.fmax(error, np.float32(level)) for error, level in zip(errors, noise, strict=True)]
     for _ in range(chosen.rounds):
         before = np.isnan(y)
@@ -149,7 +149,7 @@ def _errors(sigma: Reals, shape: tuple[int, ...]) -> Floats:
     return np.broadcast_to(known, shape)
 
 
-def _noise(values: Floats, near: Middle) -> float:
+def noise_level(values: Floats, near: Middle) -> float:
     """Return the noise of a map: the local deviation in its quietest quarter.
 
     Rounded values and fields without noise have none that can be seen, so it is not less than the step of rounding, and

@@ -49,6 +49,10 @@ class SeenImage:
         """Return a part of the image, NaN = missing."""
         return np.where(self.seen[rows, columns], self.values[rows, columns], np.float32(np.nan))
 
+    def crop(self, rows: slice, columns: slice) -> SeenImage:
+        """Return a part of the image as an image."""
+        return SeenImage(self.values[rows, columns], self.seen[rows, columns])
+
 
 @dataclass(frozen=True)
 class PreparedImage:

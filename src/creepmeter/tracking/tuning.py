@@ -140,11 +140,16 @@ def tuned_filter(spectra: Spectra | None) -> Floats | None:
     return scaled
 
 
-def tune(ref: ImageSource, sec: ImageSource, options: TrackOptions) -> Floats | None:
-    """Return the filter tuned by a pair of images, if the options ask for one; None = leave the images alone."""
+def tune(
+    ref: ImageSource, sec: ImageSource, options: TrackOptions, search_px: tuple[int, int] | None = None
+) -> Floats | None:
+    """Return the filter tuned by a pair of images, if the options ask for one; None = leave the images alone.
+
+    The windows are aligned within `search_px` (down, along), by default within the search of the options.
+    """
     if options.prefilter != "auto":
         return None
-    return tuned_filter(measure_spectra(ref, sec, (options.search_px, options.search_px)))
+    return tuned_filter(measure_spectra(ref, sec, search_px or options.search_yx))
 
 
 def measure_spectra(ref: ImageSource, sec: ImageSource, search_px: tuple[int, int]) -> Spectra | None:

@@ -62,7 +62,6 @@ class ImageLibrary:
         if self._options.prefilter != "auto" or not pairs:
             return None
         chosen = np.unique(np.linspace(0, len(pairs) - 1, TUNING_PAIRS).astype(int))
-        search = (self._options.search_px, self._options.search_px)
         seen = ((self._see(pairs[k][0]), self._see(pairs[k][1])) for k in chosen)
-        found = [measure_spectra(ref, sec, search) for ref, sec in seen]
+        found = [measure_spectra(ref, sec, self._options.search_yx) for ref, sec in seen]
         return tuned_filter(mean_spectra([spectra for spectra in found if spectra is not None]))

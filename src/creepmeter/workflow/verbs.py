@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from creepmeter.interferograms.mapfiles import find_files
 from creepmeter.interferograms.offset_maps import load_series_maps, store_offset_maps
 from creepmeter.interferograms.options import OffsetMapOptions, SeriesMapOptions
 from creepmeter.io import store
+from creepmeter.io.points import read_points, write_table
 from creepmeter.io.provenance import digest_file, provenance
 from creepmeter.io.raster import read_header, read_image
 from creepmeter.io.rasterfile import is_raster
@@ -28,9 +29,11 @@ from creepmeter.model.schema import PAIR_STACK, check
 from creepmeter.products.frame import Backdrop, mask_outlines
 from creepmeter.stack.options import StableOptions
 from creepmeter.stack.stable import stable_mask
-from creepmeter.tracking.match import chip_shape
+from creepmeter.tracking.listed import track_listed
+from creepmeter.tracking.match import Flag, chip_shape
+from creepmeter.tracking.nodes import Guide
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track
+from creepmeter.tracking.track import ImageSettings, track
 from creepmeter.workflow.offsets import stable_store
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -52,6 +55,10 @@ class ImagePair:
         Value that means missing.
     dates : (str, str), optional
         Default: from the names.
+    grid : Path or float, optional
+        Raster whose pixel centres are the nodes, or a spacing in metres.
+    guide : Guide
+        Maps of expected motion and of search radii.
     """
 
     ref: Path
@@ -61,11 +68,26 @@ class ImagePair:
     pixel_size_m: float | None = None
     nodata: float | None = None
     dates: tuple[str, str] | None = None
+    grid: Path | float | None = None
+    guide: Guide | None = None
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """All files that the result depends on."""
-        return tuple(path for path in (self.ref, self.sec, self.exclude, self.within) if path is not None)
+        guides = () if self.guide is None else (self.guide.prior, self.guide.search_map)
+        named = (self.ref, self.sec, self.exclude, self.within, self.grid, *guides)
+        return tuple(Path(path) for path in named if isinstance(path, str | Path))
+
+    @property
+    def settings(self) -> ImageSettings:
+        """What is known of the images, as the tracker takes it."""
+        return {
+            "exclude": self.exclude,
+            "within": self.within,
+            "pixel_size_m": self.pixel_size_m,
+            "nodata": self.nodata,
+            "dates": self.dates,
+        }
 
 
 def track_files(
@@ -95,19 +117,66 @@ def track_files(
         images.ref,
         images.sec,
         options=options,
-        exclude=images.exclude,
-        within=images.within,
-        pixel_size_m=images.pixel_size_m,
-        nodata=images.nodata,
-        dates=images.dates,
+        grid=images.grid,
+        guide=images.guide,
         memory_gb=memory_gb,
         progress=progress,
+        **images.settings,
     )
     nodata = str(images.nodata) if images.nodata is not None and np.isnan(images.nodata) else images.nodata
-    settings = {"pixel_size_m": images.pixel_size_m, "nodata": nodata, "dates": images.dates}
+    settings: dict[str, Any] = {"pixel_size_m": images.pixel_size_m, "nodata": nodata, "dates": images.dates}
+    if isinstance(images.grid, float):
+        settings["grid"] = images.grid
+    if images.guide is not None:
+        settings["prior_unit"] = images.guide.prior_unit
     inputs = {str(path): digest_file(path) for path in images.inputs}
     store.write(stack, target, provenance({**options.model_dump(mode="json"), **settings}, inputs))
     return stack
+
+
+def track_listed_points(
+    images: ImagePair,
+    points: Path,
+    target: Path,
+    options: TrackOptions,
+    *,
+    crs: str | None = None,
+    memory_gb: float = 4.0,
+) -> str:
+    """Track two images at the points of a file and write a table; return in words how much is measured.
+
+    Parameters
+    ----------
+    images : ImagePair
+        What to track.
+    points : Path
+        Table or vector file.
+    target : Path
+        CSV to make: the columns of the file, then what was measured.
+    options : TrackOptions
+        How.
+    crs : str, optional
+        Reference system of the points, where the file does not say.
+    memory_gb : float
+        Limit of memory.
+    """
+    table = read_points(points, crs)
+    found = track_listed(
+        images.ref, images.sec, table, options=options, guide=images.guide, memory_gb=memory_gb, **images.settings
+    )
+    count = found.sizes["point"]
+    columns: dict[str, Sequence[Any]] = {**table.columns}
+    for name in ("ref_time", "sec_time"):
+        columns[name.replace("time", "date")] = [str(found[name].values)[:19]] * count
+    for name in ("displacement", "sigma"):
+        for component in ("east", "north"):
+            key = f"{component}_m" if name == "displacement" else f"sigma_{component}_m"
+            columns[key] = list(found[name].sel(component=component).values)
+    columns |= {name: list(found[name].values) for name in ("quality", "chip_px", "row", "col", "dx", "dy")}
+    columns["flag"] = [Flag(int(value)).name.lower() for value in found["flag"].values]
+    write_table(target, columns)
+    valid = int((found["flag"].values == Flag.VALID).sum())
+    return f"{count} points, {valid} valid"
 
 
 def displacement_summary(stack: xr.Dataset) -> str:

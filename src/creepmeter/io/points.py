@@ -1,0 +1,153 @@
+"""Lists of points: read from tables and vector files, written as tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from creepmeter.errors import InputError
+from creepmeter.io import swap
+from creepmeter.io.rasterfile import require_local
+from creepmeter.io.vector import read_frame
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+GEOGRAPHIC = "EPSG:4326"
+TABLES = (".csv", ".txt", ".tsv")
+_PLACES = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"))
+_DELIMITERS = (",", ";", "\t")
+
+
+@dataclass(frozen=True)
+class PointTable:
+    """Points and what a file says of each.
+
+    Parameters
+    ----------
+    x, y : float64 (points,)
+        Map coordinates; longitude, latitude in a geographic system.
+    crs : str or None
+        Their reference system; None = that of the images.
+    columns : mapping of str to list of str
+        Everything in the file, coordinates included, as it is written there.
+    """
+
+    x: Floats
+    y: Floats
+    crs: str | None
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def numbers(self, name: str) -> Floats | None:
+        """Return a column as numbers, NaN where it is empty; None if there is no such column.
+
+        Raises
+        ------
+        InputError
+            An entry is not a number.
+        """
+        if name not in self.columns:
+            return None
+        return _numbers(self.columns[name], name)
+
+
+def read_points(path: str | Path, crs: str | None = None) -> PointTable:
+    """Read points from a table or a vector file.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV (comma, semicolon or tab) whose first line names the columns, among them ``x`` and ``y``, or ``lon`` and
+        ``lat``; or GeoJSON, GeoPackage, Shapefile, KML, FlatGeobuf.
+    crs : str, optional
+        Reference system of the coordinates. Default: that of the file; of a table WGS 84 for ``lon`` and ``lat``, and
+        that of the images for ``x`` and ``y``.
+
+    Raises
+    ------
+    InputError
+        The file is unreadable, holds no points, lacks a column, or has text for a number; an unknown system.
+    """
+    system = None if crs is None else _code_of(crs)
+    if Path(path).suffix.lower() in TABLES:
+        return _read_table(path, system)
+    frame = read_frame(path, "points")
+    shapes = frame.geometry
+    if len(shapes) == 0 or any(shape is None or shape.geom_type != "Point" for shape in shapes):
+        message = f"{path} must hold points only, one for each feature"
+        raise InputError(message)
+    names = [str(name) for name in frame.columns if name != frame.geometry.name]
+    columns = {name: ["" if value is None else str(value) for value in frame[name]] for name in names}
+    x, y = np.asarray(shapes.x, np.float64), np.asarray(shapes.y, np.float64)
+    places = {"x": [repr(float(value)) for value in x], "y": [repr(float(value)) for value in y]}
+    return PointTable(x, y, system or (None if frame.crs is None else frame.crs.to_wkt()), {**columns, **places})
+
+
+def _code_of(crs: str) -> str:
+    try:
+        return CRS.from_user_input(crs).to_wkt()
+    except CRSError as problem:
+        message = f"reference system {crs!r} is not known ({problem}): give a code such as EPSG:32633"
+        raise InputError(message) from problem
+
+
+def _read_table(path: str | Path, system: str | None) -> PointTable:
+    found = require_local(path)
+    try:
+        with swap.file_errors(found, "read"):
+            text = found.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        message = f"{path} is not text in UTF-8: save the table as CSV"
+        raise InputError(message) from problem
+    head = text.partition("\n")[0]
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=max(_DELIMITERS, key=head.count)) if any(row)]
+    names = [name.strip() for name in rows[0]] if rows else []
+    lower = [name.lower() for name in names]
+    pair = next((pair for pair in _PLACES if set(pair) <= set(lower)), None)
+    if pair is None or len(rows) == 1:
+        message = (
+            f"{path} must have a first line that names the columns, among them x and y or lon and lat, and a line for "
+            f"each point; found {len(rows)} line(s), columns {', '.join(names) or 'none'}"
+        )
+        raise InputError(message)
+    short = next((k for k, row in enumerate(rows) if len(row) != len(names)), None)
+    if short is not None:
+        message = f"{path}: point {short} has {len(rows[short])} entries, the first line names {len(names)} columns"
+        raise InputError(message)
+    columns = {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
+    x, y = (_numbers(columns[names[lower.index(name)]], f"{path}: column {name}") for name in pair)
+    return PointTable(x, y, system or (None if pair == ("x", "y") else GEOGRAPHIC), columns)
+
+
+def _numbers(entries: Sequence[str], name: str) -> Floats:
+    values = np.full(len(entries), np.nan)
+    for k, entry in enumerate(entries):
+        try:
+            values[k] = float(entry) if entry else np.nan
+        except ValueError as problem:
+            message = f"{name}, point {k + 1}: {entry!r} is not a number"
+            raise InputError(message) from problem
+    return values
+
+
+def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns of one length as CSV, whole or not at all; NaN is left empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*([_entry(value) for value in column] for column in columns.values()), strict=True))
+    swap.write_text(Path(path), out.getvalue())
+
+
+def _entry(value: Any) -> str:  # noqa: ANN401 - text or a number
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.8g}"
+    return str(value)
