@@ -18,9 +18,9 @@ from creepmeter.simulate.files import write_scenes
 from creepmeter.simulate.motion import Slide
 from creepmeter.simulate.networks import regular_times
 from creepmeter.simulate.scenes import scene_stack
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import match
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track_arrays
 from creepmeter.workflow.config import read_config
 from creepmeter.workflow.library import ImageLibrary
 from creepmeter.workflow.run import prepare

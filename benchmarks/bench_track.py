@@ -22,9 +22,9 @@ from creepmeter.kernels.threads import limit_threads
 from creepmeter.simulate.motion import MotionField, Slide
 from creepmeter.simulate.terrain import Image
 from creepmeter.simulate.tiles import TiledScene
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import OffsetField
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track_arrays
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Figures: TypeAlias = dict[str, float | str]

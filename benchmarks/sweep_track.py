@@ -29,9 +29,9 @@ from scipy.optimize import nnls
 from benchmarks.measuring import cpu_seconds, in_own_process, peak_mb, spent, tell
 from creepmeter.kernels.threads import limit_threads
 from creepmeter.simulate.tiles import TiledScene
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import chip_shape
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track_arrays
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from benchmarks import bench_track, measuring, sweep_track, tile_track
 from benchmarks.peers import PEERS, Peer, Sizes, parabola
 
 from creepmeter.simulate.images import rigid_pair
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import chip_shape
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track_arrays
 
 
 def test_the_top_of_a_parabola_is_found_exactly() -> None:

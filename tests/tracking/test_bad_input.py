@@ -14,8 +14,8 @@ from numpy.testing import assert_array_equal
 
 from creepmeter.errors import ConfigError, ImageError
 from creepmeter.simulate import rigid_pair
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import Flag, OffsetField
-from creepmeter.tracking.track import track_arrays
 
 SMALL: dict[str, Any] = {"chip_px": 16, "step_px": 8, "search_px": 4}
 SHAPE = (72, 88)

@@ -14,9 +14,9 @@ from scipy.ndimage import binary_erosion, binary_opening, label
 
 from creepmeter.io.raster import read_image
 from creepmeter.kernels.robust import nmad
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import Flag, OffsetField
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track_arrays
 
 pytestmark = pytest.mark.golden
 Doubles = npt.NDArray[np.float64]

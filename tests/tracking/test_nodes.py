@@ -20,10 +20,10 @@ from creepmeter.model.grid import centre_positions, grid_of
 from creepmeter.model.schema import PAIR_STACK, check
 from creepmeter.simulate import pair_images, rigid_pair
 from creepmeter.simulate.images import Offset
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import Flag
 from creepmeter.tracking.nodes import Guide
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track_arrays
 
 Doubles = npt.NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from creepmeter.errors import ConfigError, ImageError
 from creepmeter.kernels.threads import limit_threads
 from creepmeter.simulate import pair_images, rigid_pair
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import Flag, OffsetField
 from creepmeter.tracking.points import track_points
-from creepmeter.tracking.track import track_arrays
 
 Doubles = npt.NDArray[np.float64]
 

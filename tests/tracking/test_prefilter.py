@@ -6,10 +6,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from creepmeter.simulate import pair_images, rigid_pair
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.options import Prefilter, TrackOptions
 from creepmeter.tracking.prefilter import FILTERS, apply_prefilter
 from creepmeter.tracking.prepare import prepare_image
-from creepmeter.tracking.track import track_arrays
 
 NAMES: tuple[Prefilter, ...] = tuple(FILTERS)
 LOCAL: tuple[Prefilter, ...] = ("highpass", "wallis", "log", "orientation")

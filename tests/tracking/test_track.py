@@ -14,9 +14,10 @@ from creepmeter.io.raster import write_geotiff
 from creepmeter.model.grid import grid_of
 from creepmeter.model.schema import PAIR_STACK, check
 from creepmeter.simulate import rigid_pair
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import Flag
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import field_to_pair, track_arrays
+from creepmeter.tracking.track import field_to_pair
 
 SHAPE = (96, 112)
 SIZE = 10.0

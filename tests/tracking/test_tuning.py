@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import fft
 
 from creepmeter.simulate import pair_images, rigid_pair
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prepare import see_image
-from creepmeter.tracking.track import track_arrays
 from creepmeter.tracking.tuning import Spectra, mean_spectra, measure_spectra, tune, tuned_filter
 
 Image = npt.NDArray[np.float32]

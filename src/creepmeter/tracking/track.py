@@ -1,4 +1,4 @@
-"""Track two images, as arrays or as georeferenced rasters."""
+"""Track two georeferenced rasters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.blocks import Progress
-from creepmeter.errors import EpochError, ImageError
+from creepmeter.errors import EpochError
 from creepmeter.io.raster import RasterImage, open_image
 from creepmeter.io.vector import burn_mask
 from creepmeter.kernels.threads import together
@@ -31,14 +31,14 @@ from creepmeter.model.grid import (
 )
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import make_pair_stack
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.large import LARGE_PX, require_memory, track_large
-from creepmeter.tracking.match import Flag, OffsetField, chip_shape, match, require_one_size
+from creepmeter.tracking.match import Flag, OffsetField, chip_shape
 from creepmeter.tracking.nodes import GridLike, Guide, node_grid, places_on_nodes
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.points import Places, node_spacing, track_places
-from creepmeter.tracking.prepare import filter_seen, see_image
+from creepmeter.tracking.prepare import see_image
 from creepmeter.tracking.spread import track_spread
-from creepmeter.tracking.tuning import tune
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 MOST_STEP_PX = 512
@@ -48,77 +48,6 @@ FLAG_ATTRIBUTES: Mapping[str, Any] = {
     "flag_values": [int(flag) for flag in Flag],
     "flag_meanings": " ".join(flag.name.lower() for flag in Flag),
 }
-
-
-def track_arrays(
-    ref: npt.ArrayLike,
-    sec: npt.ArrayLike,
-    *,
-    exclude: Bools | tuple[Bools | None, Bools | None] | None = None,
-    within: Bools | None = None,
-    options: TrackOptions | None = None,
-    **overrides: Any,  # noqa: ANN401 - the fields of TrackOptions, checked by it
-) -> OffsetField:
-    """Measure how far features moved from one image to another.
-
-    Integer offsets come from the normalised cross-correlation of every chip over the search window; each is refined
-    by Gauss-Newton on a quintic B-spline of the secondary image. Pixels that are missing in either image are left out
-    of all sums.
-
-    Parameters
-    ----------
-    ref, sec : array (rows, columns)
-        The earlier and the later image on one grid. NaN = missing.
-    exclude : bool (rows, columns), or one per image, optional
-        True = treat as missing (cloud, shadow).
-    within : bool (rows, columns), optional
-        Measure only chips whose centre is true.
-    options : TrackOptions, optional
-        Chip, step, search radius (pixels), prefilter and limits of validity.
-    **overrides
-        Single options by name, such as ``chip_px=32, step_px=8, search_px=10``.
-
-    Returns
-    -------
-    OffsetField
-        ``row, col, dx, dy, correlation, sigma_dx, sigma_dy, valid, flag``, each (ny, nx). `dx` is positive toward
-        larger column, `dy` toward larger row. The first chip covers pixels 0 to chip - 1.
-
-    Raises
-    ------
-    ImageError
-        An image is constant, all missing, smaller than a chip, or of another size than the other.
-    ConfigError
-        An unknown option or a value out of bounds.
-
-    References
-    ----------
-    Lewis, J. P. (1995), Fast normalized cross-correlation. Baker, S. and Matthews, I. (2004), Lucas-Kanade 20 years on,
-    doi 10.1023/B:VISI.0000011205.11775.fd.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> image = np.random.default_rng(0).normal(size=(64, 64))
-    >>> field = track_arrays(image[:, 2:], image[:, :-2], chip_px=16, step_px=16, search_px=4)
-    >>> float(np.round(field.dx[1, 1], 3)), float(np.round(field.dy[1, 1], 3))
-    (2.0, 0.0)
-    """
-    options = (options or TrackOptions()).override(overrides, step="tracking")
-    masks = exclude if isinstance(exclude, tuple) else (exclude, exclude)
-    first, second = together(
-        lambda: see_image(ref, masks[0], options, name="the reference image"),
-        lambda: see_image(sec, masks[1], options, name="the secondary image"),
-    )
-    require_one_size(first.values, second.values)
-    if within is not None and np.shape(within) != first.values.shape:
-        message = f"`within` has shape {np.shape(within)}, the images {first.values.shape}: give it on the image's grid"
-        raise ImageError(message)
-    tuned = tune(first, second, options)
-    prepared = together(
-        lambda: filter_seen(first, options, tuned, "ref"), lambda: filter_seen(second, options, tuned, "sec")
-    )
-    return match(*prepared, options, within)
 
 
 def field_to_pair(
