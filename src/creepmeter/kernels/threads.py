@@ -82,5 +82,9 @@ def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
         return first(), second()
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(copy_context().run, first)
-        other = second()
+        try:
+            other = second()
+        except Exception:
+            ahead.result()  # where both fail, the first one's error counts, as without threads
+            raise
         return ahead.result(), other
