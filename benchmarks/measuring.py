@@ -37,6 +37,7 @@ def measure(command: Sequence[str], folder: Path, log: Path, threads: int | None
     Keep the process that calls this small: what it holds counts toward the peak of its child.
     """
     environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # programs compiled, as users have them
     if threads is not None:
         environment |= dict.fromkeys(THREAD_SETTINGS, str(threads))
     begin = time.perf_counter()

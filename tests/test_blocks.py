@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,3 +98,47 @@ def test_each_result_is_put_before_the_next_block_starts_and_a_failure_ends_the_
         run_blocks(plan_blocks((4, 1), 1e9, 1.0), work, lambda _, k: told.append(f"put {k}"), progress=progress)
     assert told == ["work 0", "put 0", "work 1", "put 1", "work 2"]
     assert progress.told[-1] == "end"
+
+
+def test_results_may_be_put_while_the_next_block_is_worked_on_in_order() -> None:
+    blocks = plan_blocks((4, 1), 1e9, 1.0)
+    begun = [threading.Event() for _ in blocks]
+    told: list[int] = []
+
+    def work(block: Block) -> int:
+        begun[block.index].set()
+        return block.index
+
+    def put(block: Block, result: int) -> None:
+        if block.index + 1 < len(blocks):
+            assert begun[block.index + 1].wait(timeout=60)  # never, if one were done after the other
+        told.append(result)
+
+    run_blocks(blocks, work, put, overlap=True)
+    assert told == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("bad", [0, 3])
+def test_a_result_that_cannot_be_put_ends_an_overlapping_run(bad: int) -> None:
+    told: list[int] = []
+
+    def put(_: Block, result: int) -> None:
+        if result == bad:
+            message = "disk full"
+            raise OSError(message)
+        told.append(result)
+
+    with pytest.raises(OSError, match="disk full"):
+        run_blocks(plan_blocks((4, 1), 1e9, 1.0), lambda block: block.index, put, overlap=True)
+    assert told == list(range(bad))
+
+
+@given(rows=st.integers(1, 40), memory=st.floats(1e-9, 1e-6), multiple=st.integers(1, 5))
+def test_strips_cover_a_block_once_within_the_memory(rows: int, memory: float, multiple: int) -> None:
+    block = Block(0, slice(10, 10 + rows), slice(3, 10))
+    strips = block.strips(8, memory, multiple)
+    assert [row for strip in strips for row in range(strip.y.start, strip.y.stop)] == list(range(10, 10 + rows))
+    for strip in strips:
+        assert strip.x == block.x
+        assert (strip.y.start - 10) % multiple == 0
+        assert strip.size * 8 <= memory * 1e9 or strip.shape[0] <= multiple

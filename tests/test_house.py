@@ -82,6 +82,12 @@ def test_import_is_light() -> None:
     assert not loaded_by("import creepmeter") & HEAVY
 
 
+@pytest.mark.parametrize("step", ["unwrap", "invert", "overview", "velocity"])
+def test_radar_steps_load_no_map_library(step: str) -> None:
+    found = loaded_by(f"import creepmeter.workflow.sbas.run, creepmeter.workflow.sbas.{step}")
+    assert not found & {"xarray", "pandas", "odc", "pyproj", "rasterio"}
+
+
 def test_help_needs_no_heavy_library() -> None:
     statement = "import creepmeter.cli\ntry: creepmeter.cli.main(['--help'])\nexcept SystemExit: pass"
     assert not loaded_by(statement) & HEAVY

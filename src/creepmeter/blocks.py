@@ -7,6 +7,8 @@ block is worked on by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -50,6 +52,12 @@ class Block:
     def size(self) -> int:
         """Number of pixels."""
         return self.shape[0] * self.shape[1]
+
+    def strips(self, bytes_per_pixel: float, memory_gb: float, multiple: int = 1) -> list[Block]:
+        """Cut the block into strips of rows that need at most `memory_gb` each, a `multiple` of rows at least."""
+        tall = max(int(memory_gb * 1e9 / (bytes_per_pixel * self.shape[1])) // multiple * multiple, multiple)
+        starts = range(self.y.start, self.y.stop, tall)
+        return [Block(k, slice(y, min(y + tall, self.y.stop)), self.x) for k, y in enumerate(starts)]
 
 
 class Progress(Protocol):
@@ -147,6 +155,7 @@ def run_blocks(
     done: Callable[[Block], bool] | None = None,
     progress: Progress | None = None,
     name: str = "blocks",
+    overlap: bool = False,
 ) -> None:
     """Work on blocks in order, and hand each result over before the next block starts.
 
@@ -164,13 +173,38 @@ def run_blocks(
         Counts pixels.
     name : str
         What the progress bar says.
+    overlap : bool
+        Hand a result over while the next block is worked on: two results are in memory at a time. They are handed over
+        in order, one by one, by a thread of its own.
     """
     shown: Progress = progress if progress is not None else NullProgress()
     shown.start(name, sum(block.size for block in blocks))
     try:
-        for block in blocks:
-            if done is None or not done(block):
-                put(block, work(block))
-            shown.advance(block.size)
+        with _handing_over(put, overlap=overlap) as hand_over:
+            for block in blocks:
+                if done is None or not done(block):
+                    hand_over(block, work(block))
+                shown.advance(block.size)
     finally:
         shown.finish()
+
+
+@contextmanager
+def _handing_over(put: Callable[[Block, R], None], *, overlap: bool) -> Iterator[Callable[[Block, R], None]]:
+    if not overlap:
+        yield put
+        return
+    waiting: list[Future[None]] = []
+
+    def settle() -> None:
+        while waiting:
+            waiting.pop().result()
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def hand_over(block: Block, result: R) -> None:
+            settle()
+            waiting.append(pool.submit(put, block, result))
+
+        yield hand_over
+        settle()

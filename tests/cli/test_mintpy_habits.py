@@ -116,17 +116,18 @@ def test_another_series_leaves_the_mask_of_the_main_one_alone(work: Path, done: 
 
 
 def test_errors_of_the_velocity_are_those_of_its_own_series(work: Path, done: Call, call: Call) -> None:
-    refused = call("timeseries2velocity", "timeseries.h5", "--uq", "covariance")
-    assert refused.exit_code == 1
-    assert "timeseriesSigma.h5: make it by creepmeter ifgram-inversion --calc-cov" in refused.stderr
-    flags = ("--min-num-pixel", 1, "--calc-cov")
-    done("ifgram-inversion", STACK, *flags)
-    done("ifgram-inversion", STACK, "-w", "no", *flags, "-o", "timeseries_no.h5", "q_no.h5", "n_no.h5")
+    done("ifgram-inversion", STACK, "-w", "no", "--min-num-pixel", 1, "-o", "timeseries_no.h5", "q_no.h5", "n_no.h5")
     for name in ("timeseries.h5", "timeseries_no.h5"):
         done("timeseries2velocity", name, "--uq", "covariance", "-o", f"v_{name}")
     own, main_errors = (read_map(work / f"v_{name}", "velocityStd") for name in ("timeseries_no.h5", "timeseries.h5"))
     assert np.median(own[own > 0]) > 0
     assert not np.array_equal(own, main_errors)
+    Path(STACK).rename("elsewhere.h5")
+    refused = call("timeseries2velocity", "timeseries.h5", "--uq", "covariance")
+    assert refused.exit_code == 1
+    assert "needs the stack that timeseries.h5 was inverted from" in refused.stderr
+    done("timeseries2velocity", "timeseries.h5", "--uq", "covariance", "--ts-cov", "elsewhere.h5", "-o", "again.h5")
+    np.testing.assert_array_equal(read_map(work / "again.h5", "velocityStd"), main_errors)
 
 
 def test_a_reference_by_latitude_and_longitude_is_that_by_row_and_column(work: Path, done: Call, call: Call) -> None:

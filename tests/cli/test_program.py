@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -64,10 +65,16 @@ def python(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]
 def test_help_is_quick() -> None:
     times = []
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = seconds_of_children()
         assert python("-m", "creepmeter", "--help").returncode == 0
-        times.append(time.perf_counter() - begin)
-    assert min(times) < SECONDS  # the best of three: other work on the machine is not what is measured
+        times.append(seconds_of_children() - begin)
+    assert min(times) < SECONDS
+
+
+def seconds_of_children() -> float:
+    """Return the time that ended child processes had a processor: other work on the machine does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["load", "--help"], ["save", "-h"], ["--version"]])

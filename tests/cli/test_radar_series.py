@@ -77,7 +77,7 @@ def test_products_go_where_they_are_asked_for(
     assert done.exit_code == 0, done.stderr
     assert read_map(tmp_path / "b.h5").max() <= 1
     assert (tmp_path / "aSigma.h5").is_file()
-    flags = ("--uq", "covariance", "--ts-cov", tmp_path / "aSigma.h5")
+    flags = ("--uq", "covariance", "--ts-cov", stack)
     assert call("timeseries2velocity", "a.h5", *flags).exit_code == 0
     assert (read_map(tmp_path / "velocity.h5", "velocityStd") >= 0).all()
 

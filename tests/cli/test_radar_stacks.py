@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -133,6 +134,25 @@ def test_masks_and_averages(work: Path, done: Call) -> None:
     assert_array_equal(read_map(work / "zero.h5"), np.where((level >= 0.5) & rows, level, 0))
     done("spatial-average", STACK, "-m", "maskConnComp.h5", "--nodisplay")
     assert "# Mask file: maskConnComp.h5" in (work / "coherenceSpatialAvg.txt").read_text(encoding="utf-8")
+
+
+def test_a_masked_stack_of_another_program_keeps_what_lies_beside_it(work: Path, done: Call) -> None:
+    with h5py.File(work / STACK, "r+") as file:
+        for name in [key for key in file.attrs if key.startswith("CREEPMETER_")]:
+            del file.attrs[name]
+    done("modify-network", STACK, "--exclude-ifg-index", 3)
+    done("reference-point", STACK)
+    done("unwrap-error-bridging", STACK)
+    edited = StackFile.open(work / STACK)
+    assert (work / "inputs" / "ifgramStack.creepmeter.h5").exists()
+    done("mask", STACK, "-m", "maskConnComp.h5", "--fill", 0, "-o", "masked.h5")
+    masked, keep = StackFile.open(work / "masked.h5"), read_map(work / "maskConnComp.h5")
+    assert masked.names == edited.names
+    assert masked.reference == edited.reference
+    assert_array_equal(masked.keep, edited.keep)
+    assert not masked.keep[3]
+    for name in ("unwrapPhase", "unwrapPhase_bridging"):
+        assert_array_equal(masked.read(name), np.where(keep, edited.read(name), 0))
 
 
 def test_a_mask_of_significant_motion(work: Path, done: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,19 @@ from creepmeter.workflow.sbas.template_keys import KEYS
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project that was run up to the overview; its runs end there."""
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a loaded project; nothing writes into it."""
     home = tmp_path_factory.mktemp("sbas")
     write_project(home / "work")
     write_template(home)
     return home
+
+
+@pytest.fixture
+def loaded(untouched: Path, tmp_path: Path) -> Path:
+    """Return a copy that may be run and changed."""
+    shutil.copytree(untouched, tmp_path / "home")
+    return tmp_path / "home"
 
 
 def test_every_key_can_be_printed(done: Call) -> None:

@@ -104,6 +104,32 @@ def test_one_component_that_joins_two_of_the_next_frame_makes_them_one() -> None
     assert len(np.unique(numbers[40:][component[40:] > 0])) == 1
 
 
+@given(seed=st.integers(0, 1000), strip=st.integers(1, 40))
+def test_what_is_read_does_not_depend_on_the_strips(seed: int, strip: int) -> None:
+    phase, component = ground()
+    drawn = np.random.default_rng(seed)
+    frames: list[Frame] = []
+    coherence: list[Settled] = []
+    for rows in CUTS:
+        holed = np.where(drawn.random(phase.shape) < 0.3, np.float32(0), phase)  # a phase of 0 is one that is missing
+        frames.append(frame(len(frames), holed, component, rows))
+        coherence.append(Settled(Numbers(drawn.random(phase[slice(*rows)].shape).astype(np.float32)), "plain", None))
+    seams = Seams("pair", frames)
+    box = Box(0, ROWS, 0, COLUMNS)
+    numbers = tuple(one.component for one in frames if one.component is not None)
+    for whole in (
+        Stitched(tuple(one.phase for one in frames), "phase", seams, box),
+        Stitched(numbers, "component", seams, box),
+        Stitched(tuple(coherence), "plain", seams, box),
+    ):
+        strips = [whole.read(slice(top, top + strip), slice(None)) for top in range(0, ROWS, strip)]
+        np.testing.assert_array_equal(np.vstack(strips), read_all(whole))
+    found = read_all(Stitched(tuple(coherence), "plain", seams, box))
+    np.testing.assert_array_equal(
+        found[:18], coherence[0].layer.read(slice(0, 18), slice(None))
+    )  # one frame: all of it
+
+
 def test_without_components_the_whole_overlap_counts() -> None:
     phase, _ = ground()
     frames = [frame(0, phase, None, CUTS[0]), frame(1, phase + np.float32(3 * CYCLE), None, (18, ROWS))]

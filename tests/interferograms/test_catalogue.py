@@ -50,6 +50,16 @@ def test_of_a_pair_twice_the_last_name_is_kept() -> None:
     assert found.notes == ("pair 20200101_20200203 is there twice: b_v2 is taken, a_v1 is not",)
 
 
+def test_of_a_pair_twice_the_one_that_fits_the_others_is_kept() -> None:
+    burst = GeoBox((8, 10), Affine(0.5, 0, 10, 0, -0.5, 46), "EPSG:4326")  # the next burst in the same path
+    twice = [product(3, name="IW2_072", grid=GRID), product(3, name="IW2_073", grid=burst)]
+    found = assemble([*twice, product(5, grid=GRID), product(7, grid=GRID)], {}, {}, Report())
+    assert [str(one.pair)[-2:] for one in found.interferograms] == ["03", "05", "07"]
+    assert found.interferograms[0].name == "IW2_072"
+    assert len(found.left_out) == 1
+    assert found.left_out[0].startswith("IW2_073: it has 8 x 10 px")
+
+
 def test_products_of_another_size_are_named_and_never_reshaped() -> None:
     report = Report()
     found = assemble([product(3), product(5, values=VALUES.T), product(7)], {}, {}, report)

@@ -126,6 +126,29 @@ def test_a_cut_file_is_left_out_by_name(tmp_path: Path) -> None:
     assert "2076 bytes" in found.left_out[0]
 
 
+CUT = (b"", b"Gamma\n", b"\xff\x00\x9c" * 40, b"1 2 . . . . . . .\n")
+
+
+@pytest.mark.parametrize("header", ["*.amp.par", "*.off", "*.baseline"])
+@pytest.mark.parametrize("content", CUT)
+def test_a_header_that_is_cut_costs_no_pair(tmp_path: Path, header: str, content: bytes) -> None:
+    settings = write_gamma(GEO, tmp_path)
+    max(tmp_path.rglob(header)).write_bytes(content)
+    found = found_in(tmp_path, settings)
+    assert len(found.interferograms) == len(GEO.pairs)
+    assert header != "*.baseline" or any("1 of 7 pairs have no perpendicular" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("content", CUT)
+def test_a_header_of_the_map_that_is_cut_is_named(tmp_path: Path, content: bytes) -> None:
+    settings = write_gamma(GEO, tmp_path)
+    path = max(tmp_path.rglob("*.utm.dem.par"))
+    path.write_bytes(content)
+    found = found_in(tmp_path, settings)
+    assert found.grid is None  # sizes are those of the interferograms' own headers
+    assert any(f"{path} tells no map (DEM_projection)" in note for note in found.notes)
+
+
 def test_size_that_goes_with_two_headers_follows_the_name(tmp_path: Path) -> None:
     same = replace(RADAR, grid=GEO.grid)
     settings = write_gamma(same, tmp_path)  # image and map have one size

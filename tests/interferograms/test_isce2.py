@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -11,11 +12,13 @@ from tests.interferograms.samples import assert_loaded, load_all, small_stack
 from creepmeter.errors import ImageError, InputError
 from creepmeter.interferograms.isce2 import image_layer, image_of
 from creepmeter.interferograms.layers import read_all
+from creepmeter.interferograms.load import load
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.producers import find
 from creepmeter.io.isce_xml import local_source, parse_xml, read_isce_image, vrt_layout
-from creepmeter.io.mintpy.product import read_attributes, read_map
+from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map
 from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.io.store import open as open_product
 from creepmeter.simulate.layouts.isce2 import load_settings, write_image, write_isce2
 
 STACK = small_stack(geocoded=False)
@@ -40,6 +43,51 @@ def test_a_tops_stack_loads_as_it_was_simulated(project: Path, tmp_path: Path) -
     assert float(found["RANGE_PIXEL_SIZE"]) == pytest.approx(23.29562)
     np.testing.assert_allclose(read_map(loaded.geometry[0], "latitude"), STACK.latitude, atol=1e-5)
     assert "Y_FIRST" not in found
+
+
+def write_pixel_baselines(folder: Path, *, leave_out: int = 0) -> dict[str, tuple[float, float, float]]:
+    """Write a plane per date on 30 x 31 values as baselineGrid.py does; return its value at the corner and slopes."""
+    dates = sorted({str(date)[:10].replace("-", "") for pair in STACK.pairs for date in (pair.ref, pair.sec)})
+    down, across = np.linspace(0, 1, 30)[:, np.newaxis], np.linspace(0, 1, 31)
+    planes = {}
+    for k, date in enumerate(dates):
+        planes[date] = (40.0 * k, 3.0 * k, -5.0 * k)
+        if k >= leave_out:
+            grid = planes[date][0] + planes[date][1] * down + planes[date][2] * across
+            write_image(folder / date / date, [grid.astype(np.float32)], "BIP")
+    return planes
+
+
+@pytest.mark.parametrize("memory_gb", [4.0, 1e-5])
+def test_baselines_of_every_pixel_are_spread_over_the_scene(project: Path, tmp_path: Path, memory_gb: float) -> None:
+    planes = write_pixel_baselines(project / "merged" / "baselines")
+    settings = {**load_settings(project), "bperp_file": str(project / "merged/baselines/*/*.xml")}
+    options = LoadOptions.model_validate({**settings, "subset_yx": "2:20,4:24", "multilook_y": 3, "multilook_x": 2})
+    options = options.override({"multilook_method": "mean"}, step="load")
+    found = find(options, project)
+    assert found.notes == ()
+    made = load(found, options, tmp_path / "work", memory_gb=memory_gb).geometry[0]
+    tall, wide = STACK.height.shape
+    row, column = (2 + 3 * np.arange(6) + 1.5)[:, np.newaxis] / tall, (4 + 2 * np.arange(10) + 1.0) / wide
+    for date, (corner, down, across) in planes.items():
+        np.testing.assert_allclose(read_map(made, f"bperp-{date}"), corner + down * row + across * column, atol=1e-4)
+    again = {"processor": "mintpy", "unw_file": str(tmp_path / "work" / "inputs")}
+    second = load_all(again, tmp_path / "again")
+    for date in planes:
+        np.testing.assert_array_equal(read_map(second.geometry[0], f"bperp-{date}"), read_map(made, f"bperp-{date}"))
+    opened = open_product(made)
+    assert opened["bperp"].shape == (len(planes), 6, 10)
+    assert opened["height"].shape == (6, 10)
+
+
+def test_baselines_of_some_dates_only_are_not_used(project: Path, tmp_path: Path) -> None:
+    planes = write_pixel_baselines(project / "merged" / "baselines", leave_out=1)
+    settings = {**load_settings(project), "bperp_file": str(project / "merged/baselines/*/*")}
+    loaded = load_all(settings, tmp_path)
+    first = min(planes)
+    named = f"{first[:4]}-{first[4:6]}-{first[6:]}"
+    assert any(f"1 of {len(planes)} dates have no image in a folder of their date ({named})" in n for n in loaded.notes)
+    assert "bperp" not in list_datasets(loaded.geometry[0])
 
 
 def test_the_corners_of_a_scene_in_radar_coordinates_are_known(project: Path, tmp_path: Path) -> None:
@@ -133,6 +181,27 @@ def test_strip_map_baselines_and_a_later_first_date(tmp_path: Path) -> None:
     assert stack.attributes["WAVELENGTH"] == "0.2361"
     assert (stack.attributes["RANGE_PIXEL_SIZE"], stack.attributes["AZIMUTH_PIXEL_SIZE"]) == ("9.36", "12.4")
     assert stack.attributes["PLATFORM"] == "Env"
+
+
+def test_a_shelf_of_strip_map_stacks_is_not_opened_but_stands_for_the_text_beside_it(tmp_path: Path) -> None:
+    place = tmp_path / "Igrams" / str(STACK.pairs[0])
+    write_image(place / "filt_fine.unw", [STACK.phase[0], STACK.phase[0]], "BIL")
+    shelf = tmp_path / "referenceShelve" / "data.dat"
+    shelf.parent.mkdir()
+    shelf.write_bytes(pickle.dumps({"frame": Path("x")}))
+    settings = {"processor": "isce", "unw_file": "Igrams/*/filt*.unw", "meta_file": "referenceShelve/data.dat"}
+    with pytest.raises(
+        InputError, match=r"data\.dat is a pickle of Python, which is not opened.*put beside it the data"
+    ):
+        find(LoadOptions.model_validate(settings), tmp_path)
+    shelf.with_name("data.rsc").write_text(
+        "WAVELENGTH 0.2361\nprf 2159.8\nSTARTING_RANGE 847923.0\nearthRadius 6371000\naltitude 697000\nHEADING -10.5\n"
+    )
+    found = find(LoadOptions.model_validate(settings), tmp_path).attributes
+    assert (found["WAVELENGTH"], found["HEIGHT"], found["EARTH_RADIUS"]) == ("0.2361", "697000.0", "6371000.0")
+    customary = LoadOptions.model_validate({"processor": "isce", "auto_path": True})
+    (tmp_path / "mintpy").mkdir()
+    assert find(customary, tmp_path / "mintpy").attributes["WAVELENGTH"] == "0.2361"
 
 
 def test_geocoded_images_keep_their_grid(tmp_path: Path) -> None:

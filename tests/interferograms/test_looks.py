@@ -12,6 +12,7 @@ from creepmeter.errors import ConfigError
 from creepmeter.interferograms.catalogue import Catalogue
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.looks import Looks, attributes_after, plan_looks
+from creepmeter.kernels.phase_weights import looks_of
 from creepmeter.model.grid import Grid
 
 SHAPE = (11, 14)
@@ -50,6 +51,34 @@ def test_missing_is_not_averaged(method: str) -> None:
     np.testing.assert_array_equal(found, [[3, 3], [np.nan, 0]])
     heights = Looks(slice(0, 4), slice(0, 4), 2, 2, method).read(InMemory(values), "height")
     assert heights[0, 0] == pytest.approx(2 if method == "mean" else 3)  # sea level is a height
+
+
+@pytest.mark.parametrize("name", ["latitude", "longitude", "azimuthCoord", "rangeCoord"])
+def test_a_missing_lookup_is_not_averaged(name: str) -> None:
+    values = np.full((4, 4), 300.0, np.float32)
+    values[0, 0], values[0, 1], values[2:, 2:] = 0, np.nan, 0
+    found = Looks(slice(0, 4), slice(0, 4), 2, 2, "mean").read(InMemory(values), name)
+    np.testing.assert_array_equal(found, [[300, 300], [300, 0]])
+
+
+@pytest.mark.parametrize("stated", ["25", None])
+@pytest.mark.parametrize(
+    ("method", "rule", "grows"),
+    [("nearest", "samples", "never"), ("mean", "samples", "always"), ("mean", "mintpy", "unless stated"),
+     ("nearest", "mintpy", "unless stated")],
+)  # fmt: skip
+def test_independent_looks_grow_with_the_samples_that_are_joined(
+    method: str, rule: str, grows: str, stated: str | None
+) -> None:
+    whole = {"ALOOKS": "5", "RLOOKS": "10", **({"NCORRLOOKS": stated} if stated else {})}
+    found = attributes_after(whole, Looks(slice(0, 8), slice(0, 9), 2, 3, method, rule), None)
+    numbers = [
+        looks_of(float(one["NCORRLOOKS"]) if "NCORRLOOKS" in one else None, float(one["ALOOKS"]), float(one["RLOOKS"]))
+        for one in (whole, found)
+    ]
+    factor = 6 if grows == "always" or (grows == "unless stated" and stated is None) else 1
+    assert numbers[1] == pytest.approx(numbers[0] * factor, abs=factor / 2)  # whole numbers
+    assert (found["ALOOKS"], found["RLOOKS"]) == ("10", "30")
 
 
 def test_components_and_masks_are_never_averaged() -> None:
@@ -101,7 +130,12 @@ def test_attributes_tell_of_the_part() -> None:
     assert (found["AZIMUTH_PIXEL_SIZE"], found["RANGE_PIXEL_SIZE"]) == ("140.5", "60.0")
     corner = [float(found[name]) for name in ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP")]
     assert corner == [11.0, 49.5, 1.5, -1.0]
-    assert [found[f"SUBSET_{name}"] for name in ("YMIN", "YMAX", "XMIN", "XMAX")] == ["1", "11", "2", "14"]
+    assert [found[f"SUBSET_{name}"] for name in ("YMIN", "YMAX", "XMIN", "XMAX")] == [
+        "0",
+        "5",
+        "0",
+        "4",
+    ]  # as MintPy 1.6.4: pixels of the new size
     assert (found["REF_Y"], found["REF_X"]) == ("2", "2")
     assert found["STARTING_RANGE"] == "800000.0"
     radar = attributes_after(whole, looks, None)
@@ -109,7 +143,7 @@ def test_attributes_tell_of_the_part() -> None:
     assert attributes_after(whole, Looks(slice(0, 11), slice(0, 14), 2, 3, "nearest"), None)["NCORRLOOKS"] == "25"
     assert "REF_Y" not in attributes_after(whole, Looks(slice(0, 4), slice(0, 4)), DEGREES)
     again = attributes_after(found, Looks(slice(1, 3), slice(0, 4)), None)
-    assert (again["SUBSET_YMIN"], again["SUBSET_YMAX"]) == ("2", "4")
+    assert (again["SUBSET_YMIN"], again["SUBSET_YMAX"]) == ("1", "3")
 
 
 def test_the_whole_without_looks_keeps_every_attribute() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.io import savemat
 from tests.interferograms.processors import GEO, found_in, values_of
 
 from creepmeter.errors import ImageError, InputError
@@ -15,6 +17,7 @@ from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.io.mintpy.product import read_attributes, read_map
 from creepmeter.io.netcdf import read_netcdf_maps, write_netcdf_maps
 from creepmeter.io.raster import write_geotiff
+from creepmeter.io.store import open as open_product
 from creepmeter.model.grid import same_grid
 from creepmeter.simulate.layouts.offsets import (
     OffsetMaps,
@@ -99,6 +102,72 @@ def test_offsets_of_autorift_are_pixels_to_the_east_and_north(tmp_path: Path) ->
     for name, expected in (("rangeOffset", OFFSETS.east), ("azimuthOffset", OFFSETS.north)):
         np.testing.assert_allclose(values_of(found, name)[:, :, 1:10], expected[:, :, 1:10], rtol=1e-5)
     assert any("interpolated" in note for note in found.notes)
+
+
+RADAR_FACTS = "WAVELENGTH = 0.0555\nRANGE_PIXEL_SIZE = 2.3\nAZIMUTH_PIXEL_SIZE = 14.1\nHEADING = -168\n"
+
+
+def write_mat(folder: Path, pair: str) -> dict[str, npt.NDArray[Any]]:
+    """Write ``offset.mat`` as autoRIFT does for images of a radar without a map grid."""
+    drawn = np.random.default_rng(len(pair))
+    shape = (7, 9)
+    values: dict[str, npt.NDArray[Any]] = {
+        "Dx": drawn.normal(size=shape).astype(np.float32),
+        "Dy": drawn.normal(size=shape).astype(np.float32),
+        "InterpMask": np.zeros(shape, np.float32),
+        "ChipSizeX": np.full(shape, 64, np.uint16),
+    }
+    values["InterpMask"][2, 3], values["ChipSizeX"][4, 5], values["Dx"][0, 0] = 1, 0, np.nan
+    (folder / pair).mkdir(parents=True)
+    savemat(folder / pair / "offset.mat", values)
+    return values
+
+
+def test_offsets_of_a_radar_are_pixels_of_range_and_azimuth(tmp_path: Path) -> None:
+    forward, backward = write_mat(tmp_path, "20200101_20200113"), write_mat(tmp_path, "20200125_20200113")
+    (tmp_path / "facts.txt").write_text(RADAR_FACTS, encoding="utf-8")
+    settings = {"processor": "autorift", "rg_off_file": "*/offset.mat", "meta_file": "facts.txt"}
+    found = found_in(tmp_path, settings)
+    assert [str(one.pair) for one in found.interferograms] == ["20200101_20200113", "20200113_20200125"]
+    assert found.grid is None
+    valid = np.ones((7, 9), bool)
+    valid[2, 3] = valid[4, 5] = False
+    for name, source, sign in (("rangeOffset", "Dx", 1), ("azimuthOffset", "Dy", -1)):
+        expected = np.stack([sign * forward[source], -sign * backward[source]])
+        np.testing.assert_array_equal(values_of(found, name), np.where(valid, expected, np.nan))
+    loaded = load(found, LoadOptions.model_validate(settings), tmp_path / "work")
+    facts = read_attributes(loaded.stack)
+    assert (facts["PROCESSOR"], facts["UNIT"], facts["HEADING"]) == ("autorift", "pixel", "-168")
+    series = open_product(loaded.stack)
+    assert list(series["component"].values) == ["los", "azimuth"]
+    toward = -2.3 * forward["Dx"]  # range grows away from the satellite
+    np.testing.assert_allclose(series["displacement"].values[0, 0], np.where(valid, toward, np.nan), rtol=1e-5)
+
+
+def test_offsets_of_a_radar_on_a_map_are_pixels_too(tmp_path: Path) -> None:
+    settings = write_autorift(OFFSETS, tmp_path, write_geotiff, pixel_m=1.0)
+    (tmp_path / "pixel.txt").write_text(RADAR_FACTS, encoding="utf-8")
+    found = found_in(tmp_path, settings)
+    assert (found.attributes["PROCESSOR"], found.attributes["UNIT"]) == ("autorift", "pixel")
+    for name, expected in (("rangeOffset", OFFSETS.east), ("azimuthOffset", -OFFSETS.north)):
+        np.testing.assert_array_equal(values_of(found, name)[:, :, 1:10], expected[:, :, 1:10])
+
+
+def test_a_mat_file_without_radar_or_damaged_is_refused(tmp_path: Path) -> None:
+    write_mat(tmp_path, "20200101_20200113")
+    settings = {"processor": "autorift", "rg_off_file": "*/offset.mat"}
+    with pytest.raises(InputError, match="has no georeference, so that it can only be of a radar"):
+        found_in(tmp_path, settings)
+    with pytest.raises(InputError, match="need RANGE_PIXEL_SIZE and AZIMUTH_PIXEL_SIZE"):
+        found_in(tmp_path, settings, wavelength_m=0.05)
+    (tmp_path / "facts.txt").write_text(RADAR_FACTS, encoding="utf-8")
+    path = tmp_path / "20200101_20200113" / "offset.mat"
+    savemat(path, {"Dx": np.zeros((3, 4)), "Dy": np.array(["a", "b"])})
+    with pytest.raises(InputError, match=r"offset\.mat: Dy has shape .* it is no map of numbers"):
+        found_in(tmp_path, settings, meta_file="facts.txt")
+    path.write_bytes(path.read_bytes()[:150])
+    with pytest.raises(InputError, match=r"offset\.mat cannot be read as a file of MATLAB"):
+        found_in(tmp_path, settings, meta_file="facts.txt")
 
 
 def test_a_pixel_is_the_step_of_the_grid_unless_told(tmp_path: Path) -> None:

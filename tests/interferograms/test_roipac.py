@@ -76,6 +76,28 @@ def test_a_missing_header_of_a_file_of_another_length_is_not_guessed(tmp_path: P
     assert "no other file of 4240 bytes" in found.left_out[0]
 
 
+@pytest.mark.parametrize("ending", ["unw", "cor"])
+def test_a_file_cut_in_half_does_not_pass_for_one_of_one_band(tmp_path: Path, ending: str) -> None:
+    settings = write_roipac(GEO, tmp_path)
+    path = next(tmp_path.glob(f"IFG_180105-180129/*.{ending}"))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = found_in(tmp_path, settings)
+    assert len(found.interferograms) == len(GEO.pairs) - 1
+    told = " ".join((*found.left_out, *found.notes))
+    assert f"{path.name} has {path.stat().st_size} bytes, half of the" in told
+
+
+def test_a_baseline_that_is_missing_is_named(tmp_path: Path) -> None:
+    settings = write_roipac(GEO, tmp_path)
+    next(tmp_path.glob("IFG_180105-180129/*_baseline.rsc")).unlink()
+    header = next(tmp_path.glob("IFG_180105-180129/*.unw.rsc"))
+    lines = header.read_text(encoding="utf-8").splitlines()
+    header.write_text("\n".join(line for line in lines if not line.startswith("P_BASELINE")), encoding="utf-8")
+    found = found_in(tmp_path, settings)
+    count = len(GEO.pairs)
+    assert any(f"1 of {count} pairs have no perpendicular baseline, 0 m is written: filt_" in n for n in found.notes)
+
+
 def test_a_name_against_its_header_is_left_out(tmp_path: Path) -> None:
     settings = write_roipac(GEO, tmp_path)
     header = next(tmp_path.glob("IFG_180105-180129/*.unw.rsc"))

@@ -80,6 +80,29 @@ def test_robust_norms_resist_a_turn_too_many(norm: str) -> None:
     assert (robust["quality"] > plain["quality"]).all()
 
 
+@pytest.mark.parametrize("norm", ["L1", "huber"])
+@pytest.mark.parametrize("least", ["velocity", "displacement"])
+@pytest.mark.parametrize("missing", [0, 4])
+def test_robust_norms_bridge_a_missing_date_as_the_plain_one_does(norm: str, least: str, missing: int) -> None:
+    block, observations, truth = scene()
+    ends = np.stack([observations.network.ref_index, observations.network.sec_index])
+    phase = ((truth[ends[1]] - truth[ends[0]]) / SCALE).astype(np.float32)
+    phase[(ends == missing).any(axis=0)] = np.nan
+    chosen = {"min_norm_velocity": least == "velocity", "min_redundancy": 0.0, "sigma": True}
+    quiet = replace(block, obs=phase, quality=np.full_like(phase, 0.8))
+    plain = invert_pixels(quiet, observations, options(**chosen))
+    robust = invert_pixels(quiet, observations, options(residual_norm=norm, **chosen))
+    assert robust["bridged"].all()
+    assert_allclose(robust["displacement"], plain["displacement"], atol=1e-6)
+    inflation = np.pi / 2 if norm == "L1" else 1.0
+    assert_allclose(robust["sigma"] ** 2, inflation * plain["sigma"] ** 2, rtol=1e-3, atol=1e-12)
+    phase[-8] += 2 * np.pi  # far from the missing date, where the network has all its pairs
+    resisted = invert_pixels(quiet, observations, options(residual_norm=norm, **chosen))
+    spoilt = invert_pixels(quiet, observations, options(**chosen))
+    away = [np.abs(found["displacement"] - plain["displacement"]).max() for found in (resisted, spoilt)]
+    assert away[0] < 0.5 * away[1]
+
+
 def test_robust_norms_agree_with_the_pair_stack_in_metres() -> None:
     block, observations, _ = scene()
     assert block.quality is not None

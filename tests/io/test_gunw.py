@@ -126,6 +126,44 @@ def product(path: Path, **changes: object) -> Path:
     return write_gunw(path, {**values, **changes}, {"connectedComponents": -1.0, "incidenceAngle": 5.0})
 
 
+FACTS = (
+    "science/radarMetaData/wavelength",
+    "science/radarMetaData/orbitDirection",
+    "science/radarMetaData",
+    "science/grids/imagingGeometry",
+    "science/grids/imagingGeometry/incidenceAngle",
+    "science/grids/data/unwrappedPhase",
+    "science/grids/data/latitude",
+)
+
+
+@pytest.mark.parametrize("name", FACTS)
+@pytest.mark.parametrize("kind", ["link", "soft link"])
+def test_facts_in_other_files_are_refused(tmp_path: Path, name: str, kind: str) -> None:
+    other = product(tmp_path / "other.nc")
+    path = product(tmp_path / "a.nc")
+    with h5py.File(path, "a") as file:
+        del file[name]
+        link = h5py.ExternalLink(str(other), name)
+        if kind == "soft link":  # to a link out of the file
+            file["elsewhere"], link = link, h5py.SoftLink("/elsewhere")
+        file[name] = link
+    with pytest.raises(ImageError, match=r"a\.nc: '.*' lies in another file, which is not followed"):
+        read_gunw(path)
+
+
+@pytest.mark.parametrize("name", ["science/radarMetaData/wavelength", "science/grids/data/coherence"])
+def test_numbers_stored_outside_are_refused(tmp_path: Path, name: str) -> None:
+    path = product(tmp_path / "a.nc")
+    (tmp_path / "raw").write_bytes(np.full(30, 0.05).tobytes())
+    with h5py.File(path, "a") as file:
+        file.pop(name, None)
+        shape = (1,) if "wavelength" in name else (6, 5)
+        file.create_dataset(name, shape, np.float64, external=[(str(tmp_path / "raw"), 0, 8 * 30)])
+    with pytest.raises(ImageError, match=r"a\.nc: '.*' lies in another file, which is not followed"):
+        read_gunw(path)
+
+
 def test_a_product_tells_grid_layers_and_radar(tmp_path: Path) -> None:
     header = read_gunw(product(tmp_path / "a.nc"))
     assert header.grid.shape == (6, 5)

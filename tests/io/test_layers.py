@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from creepmeter.errors import ImageError
+from creepmeter.io.grd import read_grd_header
 from creepmeter.io.layers import FlatLayer, HdfLayer, Layer, RasterLayer
+from creepmeter.io.netcdf import read_netcdf_maps
 from creepmeter.io.raster import write_geotiff
 
 SHAPE = (7, 5)
@@ -111,6 +113,10 @@ def test_hdf5_that_leads_elsewhere_or_is_damaged_is_refused(tmp_path: Path) -> N
         file.create_virtual_dataset("virtual", layout)
         file["cube"] = VALUES
         file.create_group("group")
+    with pytest.raises(ImageError, match=r"outer\.h5: 'linked' lies in another file"):
+        read_netcdf_maps(outer)
+    with pytest.raises(ImageError, match=r"outer\.h5: 'linked' lies in another file"):
+        read_grd_header(outer)
     for name in ("linked", "virtual"):
         with pytest.raises(ImageError, match="lies in another file, which is not followed"):
             HdfLayer(outer, name)

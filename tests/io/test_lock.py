@@ -72,3 +72,22 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot write into"), RunLock(tmp_path / "file" / "run"):
         pass
+
+
+def test_a_stale_lock_is_taken_over_by_one_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RunLock(tmp_path):
+        mark = holder(tmp_path)
+    path = tmp_path / LOCK_NAME
+    path.write_text(json.dumps({**mark, "started": "1"}))
+    alive = json.dumps({**mark, "host": "elsewhere"})
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        self.write_text(alive)  # another process has just taken the stale lock over
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    with pytest.raises(LockedError, match="on elsewhere"), RunLock(tmp_path):
+        pass
+    assert path.read_text() == alive
+    assert list(tmp_path.iterdir()) == [path]

@@ -3,131 +3,139 @@ from __future__ import annotations
 from math import gcd
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.kernels.matching import TOLERANCE, Floats, Images, check_peak, surface_of
 
-from creepmeter.kernels.correlate import PEAK_FIELDS, UNDEFINED, box_sums, find_peak, parabola, search_chips
+from creepmeter.kernels.correlate import choose_cell, search_chips
+from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED
+from creepmeter.kernels.products import LANES
 from creepmeter.kernels.threads import limit_threads
 
 pytestmark = pytest.mark.kernel
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
-TOLERANCE = 2e-4  # products are summed in float32
-CLEAR = 5e-3  # peaks that differ by less may change places in float32
+Geometry = tuple[int, int, int, int]
+Place = tuple[int, int, int, int]
+HERE: Place = (0, 0, 0, 0)
 
 
-def search(
-    ref: Floats, sec: Floats, ref_valid: Bools, sec_valid: Bools, sizes: tuple[int, int, int], least: float = 1.0
-) -> Floats:
-    """Search all chips; `sizes` = chip, step, search radius."""
-    chip, step, radius = sizes
-    ny, nx = ((edge - chip) // step + 1 for edge in ref.shape)
-    geometry = np.array([chip, step, gcd(chip, step), radius])
-    return search_chips(ref, ref_valid, sec, sec_valid, np.ones((ny, nx), bool), geometry, least)
+def chips_in(images: Images, geometry: Geometry, place: Place = HERE) -> tuple[int, int]:
+    chip, step = geometry[:2]
+    ny, nx = ((edge - first - chip) // step + 1 for edge, first in zip(images[0].shape, place[:2], strict=True))
+    return ny, nx
 
 
-def brute_force(
-    ref: Floats, sec: Floats, ref_valid: Bools, sec_valid: Bools, sizes: tuple[int, int, int], least: float = 1.0
-) -> Doubles:
-    """Return the masked correlation (ny, nx, shifts, shifts) by its definition, NaN where undefined."""
-    chip, step, radius = sizes
-    a, ma = (sliding_window_view(part, (chip, chip))[::step, ::step].astype(float) for part in (ref, ref_valid))
-    wide = [np.pad(part, radius) for part in (np.where(sec_valid, sec, 0), sec_valid)]
-    out = np.full((*a.shape[:2], 2 * radius + 1, 2 * radius + 1), np.nan)
-    for u in range(2 * radius + 1):
-        for v in range(2 * radius + 1):
-            b, mb = (
-                sliding_window_view(part[u : u + ref.shape[0], v : v + ref.shape[1]], (chip, chip))[::step, ::step]
-                for part in wide
-            )
-            m = ma * mb
-            n = np.maximum(m.sum((2, 3)), 1e-9)
-            first = (a - ((a * m).sum((2, 3)) / n)[..., None, None]) * m
-            second = (b - ((b * m).sum((2, 3)) / n)[..., None, None]) * m
-            power = (first**2).sum((2, 3)) * (second**2).sum((2, 3))
-            seen = (n >= least) & (power > 1e-8)
-            out[..., u, v] = np.where(seen, (first * second).sum((2, 3)) / np.sqrt(np.where(seen, power, 1)), np.nan)
-    return out
+def search(images: Images, geometry: Geometry, least: float = 1.0, place: Place = HERE) -> Floats:
+    return search_chips(images, np.ones(chips_in(images, geometry, place), bool), geometry, place, least)
 
 
-def second_peak(surface: Doubles, top: int, left: int) -> float:
-    """Return the highest local maximum that is not within one shift of the peak, -2 without any."""
-    known = np.where(np.isnan(surface), float(UNDEFINED), surface)
-    best = float(UNDEFINED)
-    for u in range(1, len(known) - 1):
-        for v in range(1, len(known) - 1):
-            if max(abs(u - top), abs(v - left)) > 1 and known[u, v] >= known[u - 1 : u + 2, v - 1 : v + 2].max():
-                best = max(best, known[u, v])
-    return best
+def noise(seed: int, shape: tuple[int, int], missing: float = 0.0, level: float = 0.0) -> Images:
+    """Return a secondary that holds the reference one pixel down and left, and masks with holes."""
+    rng = np.random.default_rng(seed)
+    ref, sec = (rng.normal(level, 1.0, shape).astype(np.float32) for _ in range(2))
+    sec[1:, :-1] += 2 * ref[:-1, 1:]
+    return ref, rng.random(shape) >= missing, sec, rng.random(shape) >= missing
 
 
-def check_peaks(found: Floats, surfaces: Doubles, radius: int) -> None:
-    for place in np.ndindex(found.shape[:2]):
-        dy, dx, peak, second, edge, start_y, start_x = found[place]
-        surface = surfaces[place]
-        if np.isnan(surface).all():
-            assert peak == UNDEFINED
-            continue
-        u, v = int(dy) + radius, int(dx) + radius
-        assert_allclose(peak, surface[u, v], atol=TOLERANCE)
-        assert_allclose(peak, np.nanmax(surface), atol=TOLERANCE)
-        near = surface[max(u - 1, 0) : u + 2, max(v - 1, 0) : v + 2]
-        on_border = near.shape != (3, 3) or bool(np.isnan(near[[0, 1, 1, 2], [1, 0, 2, 1]]).any())
-        assert bool(edge) == on_border
-        if np.sort(surface[np.isfinite(surface)])[-2:].min() < peak - CLEAR and np.isfinite(surface).all():
-            assert_allclose(second, second_peak(surface, u, v), atol=TOLERANCE)
-        if on_border:
-            assert (start_y, start_x) == (dy, dx)
-        else:
-            assert_allclose(start_y - dy, parabola(*near[:, 1]), atol=0.05)
-            assert_allclose(start_x - dx, parabola(*near[1, :]), atol=0.05)
+def check_all(images: Images, geometry: Geometry, least: float, place: Place = HERE) -> None:
+    """Check peaks and kept surfaces of all chips by the definition."""
+    chip, step, radius_y, radius_x = geometry
+    ny, nx = chips_in(images, geometry, place)
+    kept = np.full((ny, nx, 2 * radius_y + 1, 2 * radius_x + 1), np.nan, np.float32)
+    found = search_chips(images, np.ones((ny, nx), bool), geometry, place, least, kept)
+    assert found.shape == (ny, nx, PEAK_FIELDS)
+    for i, j in np.ndindex(ny, nx):
+        corner = (place[0] + i * step, place[1] + j * step)
+        surface = surface_of(images, (*corner, *place[2:], radius_y, radius_x), chip, least)
+        expected = np.where(np.isnan(surface), UNDEFINED, surface)
+        assert_allclose(kept[i, j], expected, atol=TOLERANCE)
+        check_peak(found[i, j], surface, (place[2] - radius_y, place[3] - radius_x))
 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
     chip=st.integers(4, 9),
     step=st.integers(1, 10),
-    radius=st.integers(1, 3),
+    radius=st.tuples(st.integers(1, 3), st.integers(1, 4)),
     missing=st.sampled_from([0.0, 0.05, 0.4]),
     level=st.sampled_from([0.0, 50.0]),
 )
 def test_peaks_are_those_of_the_masked_correlation(
-    *, seed: int, chip: int, step: int, radius: int, missing: float, level: float
+    *, seed: int, chip: int, step: int, radius: tuple[int, int], missing: float, level: float
 ) -> None:
-    rng = np.random.default_rng(seed)
-    rows, columns = rng.integers(chip, 20, 2)
-    ref, sec = (rng.normal(level, 1.0, (rows, columns)).astype(np.float32) for _ in range(2))
-    sec[1:, :-1] += 2 * ref[:-1, 1:]
-    first, second = (rng.random((rows, columns)) >= missing for _ in range(2))
-    sizes, least = (chip, step, radius), 0.5 * chip * chip
-    found = search(ref, sec, first, second, sizes, least)
-    check_peaks(found, brute_force(ref, sec, first, second, sizes, least), radius)
+    rows, columns = np.random.default_rng(seed).integers(chip, 20, 2)
+    check_all(noise(seed, (int(rows), int(columns)), missing, level), (chip, step, *radius), 0.5 * chip * chip)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    origin=st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    shift=st.tuples(st.integers(-30, 30), st.integers(-30, 30)),
+    missing=st.sampled_from([0.0, 0.1]),
+)
+def test_a_grid_may_start_anywhere_and_search_about_any_shift(
+    *, seed: int, origin: tuple[int, int], shift: tuple[int, int], missing: float
+) -> None:
+    check_all(noise(seed, (18, 21), missing), (6, 4, 1, 2), 12.0, (*origin, *shift))
+
+
+def test_a_prior_shift_moves_the_search_and_changes_no_peak() -> None:
+    images = noise(1, (30, 30))
+    plain = search(images, (8, 4, 3, 3), 40.0)
+    moved = search(images, (8, 4, 3, 3), 40.0, (0, 0, 1, -1))
+    inner = np.s_[1:-1, 1:-1]
+    assert_array_equal(plain[inner][..., :2], np.broadcast_to([1, -1], (*plain[inner].shape[:2], 2)))
+    assert_allclose(moved[inner][..., [0, 1, 2, 5, 6]], plain[inner][..., [0, 1, 2, 5, 6]], atol=1e-5)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.05])
+@pytest.mark.parametrize(
+    ("chip", "step", "shape"),
+    [
+        (7, 5, (17, 23)),  # cells of one pixel
+        (9, 3, (18, 24)),
+        (16, 8, (24, 32)),
+        (24, 12, (24, 36)),
+        (16, 16, (32, 32)),
+        (32, 8, (32, 40)),
+        (6, 15, (21, 36)),  # chips farther apart than wide
+        (13, 26, (13, 39)),
+    ],
+)
+def test_cells_of_every_size_give_the_definition(chip: int, step: int, shape: tuple[int, int], missing: float) -> None:
+    check_all(noise(chip, shape, missing), (chip, step, 2, 3), 0.5 * chip * chip)
 
 
 @pytest.mark.parametrize("hole", [False, True])
-def test_tiles_inside_the_image_and_at_its_border_agree_with_the_definition(*, hole: bool) -> None:
-    rng = np.random.default_rng(1)
-    ref = rng.normal(size=(54, 40)).astype(np.float32)  # 51 x 37 chips: more than three tiles, two of them whole
-    sec = np.roll(ref, (1, -1), (0, 1)) + rng.normal(0, 0.3, ref.shape).astype(np.float32)
-    first, second = np.ones((2, *ref.shape), bool)
-    first[30:33, 20:22] = not hole
-    found = search(ref, sec, first, second, (4, 1, 1), 8.0)
-    check_peaks(found, brute_force(ref, sec, first, second, (4, 1, 1), 8.0), 1)
+def test_chips_of_many_tiles_agree_with_the_definition(*, hole: bool) -> None:
+    images = noise(2, (54, 58))  # 51 x 55 chips: four tiles, of which a hole spoils some
+    if hole:
+        images[1][44:46, 20:22] = False
+    check_all(images, (4, 1, 1, 1), 8.0)
 
 
-@pytest.mark.parametrize("sizes", [(8, 3, 4), (9, 4, 4), (16, 8, 4)])
-def test_a_whole_shift_is_found_by_every_chip(sizes: tuple[int, int, int]) -> None:
-    rng = np.random.default_rng(2)
-    ground = rng.normal(size=(40, 40)).astype(np.float32)
-    ref, sec = ground[4:36, 4:36].copy(), ground[2:34, 7:39].copy()  # down by 2, left by 3
-    seen = np.ones(ref.shape, bool)
-    found = search(ref, sec, seen, seen, sizes, 0.4 * sizes[0] ** 2)
+@pytest.mark.parametrize(("chip", "step"), [(32, 8), (32, 4), (24, 12), (16, 16), (30, 7), (48, 1), (47, 5)])
+def test_a_cell_divides_chip_and_step(chip: int, step: int) -> None:
+    cell = choose_cell(chip, step, 100)
+    assert gcd(chip, step) % cell == 0
+    assert chip // cell <= LANES
+
+
+def test_a_chip_with_too_many_cells_is_refused() -> None:
+    assert choose_cell(LANES + 1, 1, 10) == 0
+    images = noise(3, (60, 60))
+    with pytest.raises(ValueError, match="chips of 49 pixels every 1 pixels have no common cell"):
+        search(images, (49, 1, 2, 2))
+
+
+@pytest.mark.parametrize("sizes", [(8, 3), (9, 4), (16, 8)])
+def test_a_whole_shift_is_found_by_every_chip(sizes: tuple[int, int]) -> None:
+    ground = np.random.default_rng(2).normal(size=(40, 40)).astype(np.float32)
+    seen = np.ones((32, 32), bool)
+    images = ground[4:36, 4:36].copy(), seen, ground[2:34, 7:39].copy(), seen  # down by 2, left by 3
+    found = search(images, (*sizes, 4, 5), 0.4 * sizes[0] ** 2)
     assert_array_equal(found[..., 0], 2)
     assert_array_equal(found[..., 1], -3)
     assert_allclose(found[..., 2], 1, atol=1e-5)
@@ -135,44 +143,56 @@ def test_a_whole_shift_is_found_by_every_chip(sizes: tuple[int, int, int]) -> No
 
 @pytest.mark.parametrize("garbage", [np.nan, np.inf, 1e30])
 def test_hidden_pixels_are_never_read_into_a_sum(garbage: float) -> None:
-    rng = np.random.default_rng(3)
-    ref, sec = (rng.normal(size=(22, 24)).astype(np.float32) for _ in range(2))
-    first, second = rng.random((2, *ref.shape)) > 0.2
+    ref, first, sec, second = noise(3, (22, 24), 0.2)
     hidden = [np.where(mask, image, np.float32(garbage)) for mask, image in ((first, ref), (second, sec))]
-    plain = search(ref, sec, first, second, (6, 4, 2))
-    assert_array_equal(search(hidden[0], hidden[1], first, second, (6, 4, 2)), plain)
+    plain = search((ref, first, sec, second), (6, 4, 2, 2))
+    assert_array_equal(search((hidden[0], first, hidden[1], second), (6, 4, 2, 2)), plain)
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
-    rng = np.random.default_rng(4)
-    ref, sec = (rng.normal(size=(56, 30)).astype(np.float32) for _ in range(2))
-    seen = rng.random(ref.shape) > 0.02
+    images = noise(4, (60, 72), 0.001)
     results = []
     for threads in (1, 2, 3):
         with limit_threads(threads):
-            results.append(search(ref, sec, seen, seen, (6, 2, 1)))
+            results.append(search(images, (8, 8, 1, 1)))
     for result in results:
         assert_array_equal(result, results[0])
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.02])
+def test_other_chips_change_no_bit(missing: float) -> None:
+    images, geometry = noise(5, (40, 48), missing), (8, 4, 2, 2)
+    wanted = np.random.default_rng(5).random(chips_in(images, geometry)) < 0.3
+    some, every = search_chips(images, wanted, geometry, HERE, 32.0), search(images, geometry, 32.0)
+    assert_array_equal(some[wanted], every[wanted])
+    assert np.isnan(some[~wanted]).all()
+
+
 @pytest.mark.parametrize("level", [0.0, 7.0, 1e4])
-def test_a_constant_chip_has_no_peak(level: float) -> None:
-    rng = np.random.default_rng(5)
-    ref = rng.normal(level, 1, (30, 30)).astype(np.float32)
+@pytest.mark.parametrize("hole", [False, True])
+def test_a_constant_chip_has_no_peak(level: float, *, hole: bool) -> None:
+    ref = np.random.default_rng(5).normal(level, 1, (30, 30)).astype(np.float32)
     sec = ref.copy()
     ref[8:22, 8:22] = level
     seen = np.ones(ref.shape, bool)
-    found = search(ref, sec, seen, seen, (8, 2, 2))
+    seen[25, 25] = not hole
+    found = search((ref, seen, sec, seen), (8, 2, 2, 2))
     assert (found[4:8, 4:8, 2] == UNDEFINED).all()
     assert (found[0, :, 2] > UNDEFINED).all()
 
 
 def test_chips_that_are_not_wanted_stay_nan() -> None:
-    rng = np.random.default_rng(6)
-    image = rng.normal(size=(20, 20)).astype(np.float32)
-    seen = np.ones(image.shape, bool)
-    wanted = np.zeros((3, 3), bool)
-    assert np.isnan(search_chips(image, seen, image, seen, wanted, np.array([8, 6, 2, 2]), 1.0)).all()
+    images = noise(6, (20, 20))
+    kept = np.full((3, 3, 5, 5), np.nan, np.float32)
+    found = search_chips(images, np.zeros((3, 3), bool), (8, 6, 2, 2), HERE, 1.0, kept)
+    assert np.isnan(found).all()
+    assert np.isnan(kept).all()
+
+
+def test_a_secondary_that_is_all_missing_has_no_peak() -> None:
+    ref, first, sec, second = noise(7, (20, 20))
+    found = search((ref, first, sec, second & False), (8, 6, 2, 2))
+    assert (found[..., 2] == UNDEFINED).all()
 
 
 def test_a_peak_beyond_the_search_lies_on_its_border() -> None:
@@ -180,38 +200,8 @@ def test_a_peak_beyond_the_search_lies_on_its_border() -> None:
     y, x = np.indices((24, 40)) * 1.0
     waves = [np.cos(0.3 * x * np.cos(t) + 0.3 * y * np.sin(t) + t * t) for t in rng.uniform(0, 6.3, 12)]
     ground = np.sum(waves, axis=0).astype(np.float32)
-    ref, sec = ground[:, 4:36].copy(), ground[:, :32].copy()  # right by 4, search 2
-    seen = np.ones(ref.shape, bool)
-    found = search(ref, sec, seen, seen, (12, 6, 2), 144.0)
-    inside = found[:, 1:-1]
+    seen = np.ones((24, 32), bool)
+    images = ground[:, 4:36].copy(), seen, ground[:, :32].copy(), seen  # right by 4, search 2
+    inside = search(images, (12, 6, 2, 2), 144.0)[:, 1:-1]
     assert (inside[..., 2] > UNDEFINED).any()
     assert (inside[inside[..., 2] > UNDEFINED][:, 4] == 1).all()
-
-
-@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 6), squared=st.booleans())
-def test_box_sums_are_window_sums(*, seed: int, size: int, squared: bool) -> None:
-    values = np.random.default_rng(seed).normal(3, 1, (9, 7)).astype(np.float32)
-    power = values.astype(float) ** (2 if squared else 1)
-    assert_allclose(box_sums(values, size, squared), sliding_window_view(power, (size, size)).sum((2, 3)), rtol=1e-10)
-
-
-@given(place=st.floats(-0.49, 0.49), bend=st.floats(0.1, 10))
-def test_parabola_is_exact_for_a_parabola(place: float, bend: float) -> None:
-    assert_allclose(parabola(*(-bend * (x - place) ** 2 for x in (-1.0, 0.0, 1.0))), place, atol=1e-9)
-
-
-def test_parabola_never_leaves_the_pixel() -> None:
-    assert parabola(1.0, 1.0, 1.0) == 0.0
-    assert parabola(0.0, 0.1, 5.0) == 0.0  # bent upward: no peak
-    assert parabola(0.0, 1.0, 0.999) <= 0.5
-
-
-def test_find_peak_names_the_second_peak() -> None:
-    surface = np.zeros((7, 7), np.float32)
-    surface[1, 1], surface[1, 2], surface[4, 5] = 0.9, 0.8, 0.6
-    found = np.empty(4)
-    find_peak(surface, found)
-    assert_allclose(found, [1, 1, 0.9, 0.6], rtol=1e-6)
-    find_peak(np.full((7, 7), UNDEFINED), found)
-    assert found[2] == UNDEFINED
-    assert PEAK_FIELDS == 7

@@ -302,3 +302,43 @@ def test_a_layout_is_a_tuple_of_arrays() -> None:
     layout = make_layout([0, 1], [1, 2], 3)
     assert isinstance(layout, Layout)
     assert_array_equal(layout.reach, [1, 2, 2])
+
+
+RULES = st.fixed_dictionaries(
+    {"norm": st.sampled_from([L2, L1, HUBER]), "every_date": st.booleans(), "weigh_by_sigma": st.booleans()}
+)
+
+
+@given(networks(), st.integers(0, 10_000), RULES)
+def test_the_variance_of_one_date_is_the_square_of_its_sigma(
+    network: tuple[Ends, int], seed: int, changes: dict[str, Any]
+) -> None:
+    ends, dates = network
+    random = np.random.default_rng(seed)
+    obs = random.normal(size=(len(ends[0]), 6))
+    obs[random.random(obs.shape) < 0.2] = np.nan
+    sigma = 10 ** random.uniform(-0.5, 0.5, obs.shape)
+    chosen = rule(dates, broken=BY_VELOCITY, **changes)
+    found = solve_network(obs, make_layout(*ends, dates), chosen, sigma=sigma, combination=np.eye(dates))
+    known = np.isfinite(found.sigma)
+    measured = found.pairs_used > 0
+    assert_array_equal(known.all(axis=0) if changes["every_date"] else known.any(axis=0), measured)
+    assert_allclose(found.variance[known], found.sigma[known] ** 2, rtol=1e-8, atol=1e-12)
+
+
+@given(networks(), st.integers(0, 10_000))
+def test_combinations_of_dates_have_the_variance_of_dense_algebra(network: tuple[Ends, int], seed: int) -> None:
+    ends, dates = network
+    random = np.random.default_rng(seed)
+    obs = random.normal(size=(len(ends[0]), 4))
+    sigma, weight = 10 ** random.uniform(-0.5, 0.5, (2, *obs.shape))
+    wanted = random.normal(size=(3, dates))
+    wanted -= wanted.mean(axis=1, keepdims=True)  # no date is special
+    chosen = rule(dates, broken=BY_DISPLACEMENT, every_date=True, weigh_by_sigma=False)
+    found = solve_network(obs, make_layout(*ends, dates), chosen, sigma=sigma, weight=weight, combination=wanted)
+    for pixel in range(obs.shape[1]):
+        root = np.sqrt(weight[:, pixel])
+        operator = np.zeros((dates, len(root)))  # least displacement where the network is broken
+        operator[1:] = np.linalg.pinv(root[:, None] * incidence(ends, dates)[:, 1:], rcond=1e-8) * root
+        expected = ((wanted @ operator) ** 2 * sigma[:, pixel] ** 2).sum(axis=1)
+        assert_allclose(found.variance[:, pixel], expected, rtol=1e-6)

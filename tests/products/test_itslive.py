@@ -38,7 +38,7 @@ def reopened(path: Path) -> xr.Dataset:
 def test_our_own_reader_finds_the_same_displacement(
     tmp_path: Path, utm: Grid, make_stack: Maker, *, integer: bool
 ) -> None:
-    stack = make_stack(utm)
+    stack = make_stack(utm).isel(pair=[0, 3, 9])
     paths = save_itslive(stack, tmp_path, integer=integer)
     assert len(paths) == stack.sizes["pair"]
     for index, path in enumerate(paths):
@@ -59,7 +59,7 @@ def test_our_own_reader_finds_the_same_displacement(
 
 @pytest.mark.parametrize("integer", [False, True])
 def test_xarray_opens_the_file_under_cf(tmp_path: Path, utm: Grid, make_stack: Maker, *, integer: bool) -> None:
-    stack = make_stack(utm)
+    stack = make_stack(utm).isel(pair=[0])
     found = reopened(save_itslive(stack, tmp_path, integer=integer)[0])
     assert found.attrs["Conventions"] == "CF-1.8"
     assert found["vx"].dims == ("y", "x")
@@ -96,7 +96,8 @@ def test_the_error_of_the_speed_lies_along_the_motion(tmp_path: Path, utm: Grid)
 
 
 def test_dates_place_and_chips_are_told(tmp_path: Path, utm: Grid, make_stack: Maker) -> None:
-    stack = make_stack(utm)
+    whole = make_stack(utm)
+    stack = whole.isel(pair=[0])
     found = reopened(save_itslive(stack, tmp_path)[0])
     info = found["img_pair_info"].attrs
     assert info["acquisition_date_img1"] == "20160803T00:00:00"
@@ -114,17 +115,14 @@ def test_dates_place_and_chips_are_told(tmp_path: Path, utm: Grid, make_stack: M
     assert not found["interp_mask"].any()
     del stack.attrs["chip_px"]
     assert "chip_size_width" not in reopened(save_itslive(stack, tmp_path)[0])
-    assert [reopened(path)["img_pair_info"].attrs["used"] for path in save_itslive(stack, tmp_path)[2:5]] == [
-        "yes",
-        "no",
-        "yes",
-    ]
+    written = save_itslive(whole.isel(pair=[2, 3]), tmp_path)
+    assert [reopened(path)["img_pair_info"].attrs["used"] for path in written] == ["yes", "no"]
 
 
 def test_the_correction_by_stable_ground_is_told(
     tmp_path: Path, utm: Grid, make_stack: Maker, moving: np.ndarray
 ) -> None:
-    stack = make_stack(utm, shift=2.0)
+    stack = make_stack(utm, shift=2.0).isel(pair=[0])
     bare = reopened(save_itslive(stack, tmp_path / "bare")[0])
     assert (bare["vx"].attrs["stable_shift"], bare["vx"].attrs["stable_shift_flag"]) == (0, 0)
     corrected = reopened(save_itslive(correct_stable_ground(stack, ~moving), tmp_path / "stable")[0])
@@ -188,7 +186,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, utm: Grid, grid: Grid, mak
 @pytest.mark.golden
 def test_names_are_those_of_a_real_file(tmp_path: Path, utm: Grid, make_stack: Maker, shared: Path) -> None:
     real = reopened(next((shared / "data" / "velocity_itslive_format").glob("LT05*.nc")))
-    ours = reopened(save_itslive(make_stack(utm), tmp_path)[0])
+    ours = reopened(save_itslive(make_stack(utm).isel(pair=[0]), tmp_path)[0])
     assert set(ours.data_vars) == set(real.data_vars)
     assert set(ours.coords) == set(real.coords)
     for name in ("vx", "vy", "v", "v_error", "chip_size_width", "chip_size_height", "interp_mask"):

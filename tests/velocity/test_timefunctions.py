@@ -13,7 +13,6 @@ from creepmeter.errors import ConfigError
 from creepmeter.model.epoch import Epochs, as_epochs, decimal_years, decimal_years_since
 from creepmeter.velocity.options import TimeFunctionOptions
 from creepmeter.velocity.timefunctions import (
-    SeriesErrors,
     TimeFunctions,
     dates_in_fit,
     fit_time_functions,
@@ -21,6 +20,8 @@ from creepmeter.velocity.timefunctions import (
 )
 
 Values: TypeAlias = npt.NDArray[Any]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 TIMES: Epochs = np.datetime64("2018-01-05T02:00", "ns") + np.arange(30) * np.timedelta64(24, "D")
 ALL: dict[str, Any] = {
     "polynomial": 3,
@@ -139,18 +140,25 @@ def test_gaps_are_passed_over_and_empty_pixels_stay_zero() -> None:
 
 
 def test_errors_of_the_series_are_propagated() -> None:
-    sigma = np.random.default_rng(1).uniform(0.5, 2.0, (30, 1, 3))
+    factors = np.random.default_rng(1).normal(size=(4, 30, 40))
+    covariance = factors @ factors.transpose(0, 2, 1)  # of four pixels
+    series = np.ones((30, 1, 4))
+    series[7, 0, 2] = np.nan  # a date is missing
+    series[:, 0, 3] = 0.0  # nothing was inverted
+
+    def variance_of(combinations: Floats, pixels: Bools) -> Floats:
+        return np.asarray(np.einsum("ki,pij,kj->kp", combinations, covariance[pixels], combinations))
+
     chosen = options(uncertainty_quantification="covariance")
-    functions, found = fit(np.zeros((30, 1, 3)), chosen, errors=SeriesErrors(sigma))
-    inverse = np.linalg.pinv(functions.design)
+    functions, found = fit(series, chosen, variance_of=variance_of)
     for pixel in range(3):
-        spread = np.sqrt(np.diagonal(inverse @ np.diag(sigma[:, 0, pixel] ** 2) @ inverse.T))
+        kept = np.isfinite(series[:, 0, pixel])
+        inverse = np.linalg.pinv(functions.design[kept])
+        spread = np.sqrt(np.diagonal(inverse @ covariance[pixel][np.ix_(kept, kept)] @ inverse.T))
         assert_allclose([found["interceptStd"][0, pixel], found["velocityStd"][0, pixel]], spread, rtol=1e-5)
-    common = np.full((30, 30), 1.0)
-    _, shifted = fit(np.zeros((30, 1, 3)), chosen, errors=SeriesErrors(np.ones_like(sigma), common))
-    assert_allclose(shifted["velocityStd"], 0.0, atol=1e-6)  # an error of all dates alike is no rate
-    with pytest.raises(ConfigError, match="covariance needs the standard errors of the series"):
-        fit(np.zeros((30, 1, 3)), chosen)
+    assert found["velocityStd"][0, 3] == 0
+    with pytest.raises(ConfigError, match="covariance needs the covariance of the series"):
+        fit(series, chosen)
 
 
 def test_resampled_dates_spread_as_the_residuals_say() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from creepmeter.errors import ConfigError
-from creepmeter.workflow.config import MAX_BYTES, config_text, read_config
+from creepmeter.io.text import PAGE_BYTES
+from creepmeter.workflow.config import config_text, read_config
 
 DESIGN_EXAMPLE = """\
 images: {files: "scenes/*.jpg", dates_pattern: "%Y%m%d", pixel_size_m: 10, nodata: 0}
@@ -65,7 +66,7 @@ def test_a_wrong_run_file_names_key_and_line(tmp_path: Path, text: str, match: s
 
 def test_a_huge_file_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a run file is a page of YAML"):
-        read_config(_write(tmp_path, "#" * (MAX_BYTES + 1)))
+        read_config(_write(tmp_path, "#" * (PAGE_BYTES + 1)))
 
 
 def test_no_file(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ NAMES = tuple(step.name for step in STEPS)
 
 @pytest.fixture(scope="session")
 def finished(valley: Path, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """Return a finished run; do not write into its folder."""
     return run(valley / "creepmeter.yaml", folder=tmp_path_factory.mktemp("finished") / "run")
 
 
@@ -82,11 +83,13 @@ def test_nothing_under_cloud_is_valid(finished: RunResult, valley: Path) -> None
     assert hidden > 0
 
 
-def test_a_second_run_does_nothing(finished: RunResult, valley: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("zarr.json")}
-    again = run(valley / "creepmeter.yaml", folder=finished.folder)
+def test_a_second_run_does_nothing(finished: RunResult, valley: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished.folder, folder)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("zarr.json")}
+    again = run(valley / "creepmeter.yaml", folder=folder)
     assert (again.made, again.fresh) == ((), NAMES)
-    assert before == {path: path.stat().st_mtime_ns for path in finished.folder.rglob("zarr.json")}
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("zarr.json")}
 
 
 def test_only_what_is_stale_is_made_again(finished: RunResult, valley: Path, tmp_path: Path) -> None:
@@ -355,6 +358,9 @@ def test_moving_ground_does_not_make_tracking_stale(finished: RunResult, valley:
     assert (changed.fresh, changed.made) == (("track",), ("stable",))
 
 
-def test_the_working_folder_does_not_matter(finished: RunResult, valley: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_folder_does_not_matter(
+    finished: RunResult, valley: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.folder, tmp_path / "run")
     monkeypatch.chdir(valley)
-    assert run("creepmeter.yaml", folder=finished.folder).made == ()
+    assert run("creepmeter.yaml", folder=tmp_path / "run").made == ()

@@ -18,7 +18,11 @@ _RANGE = click.Tuple((int, int))
 _CIRCLE = click.Tuple((float, float, float))
 
 
-@click.command(cls=Verb, example="creepmeter generate-mask temporalCoherence.h5 -m 0.7 -o maskTempCoh.h5")
+@click.command(
+    cls=Verb,
+    example="creepmeter generate-mask temporalCoherence.h5 -m 0.7 -o maskTempCoh.h5",
+    holds=("target",),
+)
 @click.argument("file", type=FILE)
 @click.argument("name", required=False)
 @click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Mask to make.")

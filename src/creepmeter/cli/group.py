@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
+import gc
 import inspect
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from creepmeter.cli.session import Session, listening, printable, session
 from creepmeter.errors import CreepmeterError
 
+if TYPE_CHECKING:
+    from creepmeter.io.lock import RunLock
+
 _GUIDE = "docs, how-to/coming-from-mintpy"
 FAILED, LEFT_OUT, STOPPED = 1, 3, 130
+_OBJECTS = 50_000  # made since garbage was last looked for
 _FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
 _NOT_THERE = (  # scripts of MintPy without a counterpart
     "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff geocode image-math image-stitch "
@@ -82,12 +90,29 @@ class Verb(click.Command):
     ----------
     example : str
         A call, for its help.
+    holds : sequence of str, optional
+        Of a command that writes into a work folder: parameters that name what it writes. The first that is given tells
+        the folder, else it is the working folder; no other command writes into it meanwhile.
     """
 
-    def __init__(self, *args: Any, example: str, **settings: Any) -> None:  # noqa: ANN401 - as click has it
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - as click has it
+        example: str,
+        holds: Sequence[str] | None = None,
+        **settings: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(*args, **settings)
+        self.holds = holds
         self.help = f"{inspect.cleandoc(self.help or '')}\n\n\b\nExample: {example}"
         self.params += general_flags()
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """Call the command, alone in the folders that it writes into."""
+        with ExitStack() as held:
+            for path in () if self.holds is None else _written(self.holds, ctx.params):
+                held.enter_context(_lock_of(path))
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own flags, and after them those of all commands."""
@@ -95,6 +120,21 @@ class Verb(click.Command):
         names = ", ".join(flag.opts[-1] for flag in general_flags())
         formatter.write_paragraph()
         formatter.write_text(f"Also {names}: see `creepmeter --help`.")
+
+
+def _written(names: Sequence[str], given: Mapping[str, Any]) -> Sequence[Path]:
+    """Return one path in each folder that a command writes into."""
+    chosen = next((given[name] for name in names if given.get(name)), Path("here"))
+    paths = chosen if isinstance(chosen, tuple) else (chosen,)
+    return list({path.absolute().parent: path for path in paths}.values())
+
+
+def _lock_of(path: Path) -> RunLock:
+    from creepmeter.cli.flags import writable
+    from creepmeter.io.lock import RunLock
+    from creepmeter.workflow.sbas.folder import work_folder
+
+    return RunLock(work_folder(writable(path)))
 
 
 class LazyGroup(click.Group):
@@ -176,6 +216,13 @@ class Program(LazyGroup):
     def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401 - as click has it
         super().__init__(*args, **settings)
         self.params += general_flags(hidden=False)
+
+    def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as click has it
+        """Run the program; garbage is looked for seldom, and not at the end: libraries make many objects that stay."""
+        gc.set_threshold(_OBJECTS)
+        atexit.unregister(gc.freeze)
+        atexit.register(gc.freeze)
+        return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Call the command."""

@@ -24,7 +24,11 @@ _RENAMED = {
 }
 
 
-@click.command(cls=Verb, example="creepmeter ifgram-inversion inputs/ifgramStack.h5 -w var")
+@click.command(
+    cls=Verb,
+    example="creepmeter ifgram-inversion inputs/ifgramStack.h5 -w var",
+    holds=("names", "stack"),
+)
 @click.argument("stack", type=FILE)
 @click.option("-t", "--template", type=FILE, help="Take options from a MintPy template; flags count more.")
 @click.option(
@@ -53,9 +57,9 @@ def command(
     Products go to the work folder: that above `inputs`, or that of the stack.
     """
     from creepmeter.io.mintpy.stack import StackFile
+    from creepmeter.workflow.sbas.folder import work_folder
     from creepmeter.workflow.sbas.invert import invert_network
     from creepmeter.workflow.sbas.masks import find_geometry
-    from creepmeter.workflow.sbas.network_figures import work_folder
 
     options = _merged(template, options)
     if min_norm_phase:

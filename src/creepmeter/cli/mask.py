@@ -14,7 +14,11 @@ from creepmeter.cli.session import say
 _RANGE = click.Tuple((int, int))
 
 
-@click.command(cls=Verb, example="creepmeter mask velocity.h5 -m maskTempCoh.h5")
+@click.command(
+    cls=Verb,
+    example="creepmeter mask velocity.h5 -m maskTempCoh.h5",
+    holds=("target", "file"),
+)
 @click.argument("file", type=FILE)
 @click.option("-m", "--mask", "mask_file", type=FILE, required=True, help="Mask: values stay where it is nonzero.")
 @click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Default: NAME_msk.h5.")

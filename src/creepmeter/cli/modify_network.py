@@ -31,7 +31,11 @@ _FLAGS = {
 _SHOWN = 6
 
 
-@click.command(cls=ListVerb, example="creepmeter modify-network inputs/ifgramStack.h5 --exclude-ifg-index 3:5 12")
+@click.command(
+    cls=ListVerb,
+    example="creepmeter modify-network inputs/ifgramStack.h5 --exclude-ifg-index 3:5 12",
+    holds=("file",),
+)
 @click.argument("file", type=FILE)
 @click.option("-t", "--template", type=FILE, help="MintPy template; flags win over its keys.")
 @click.option("--reset", is_flag=True, help="Use all pairs again.")
@@ -61,8 +65,8 @@ def command(
     holds the marks, unless --in-place is given.
     """
     from creepmeter.io.mintpy.stack import StackFile
+    from creepmeter.workflow.sbas.folder import work_folder
     from creepmeter.workflow.sbas.network import modify_network
-    from creepmeter.workflow.sbas.network_figures import work_folder
     from creepmeter.workflow.sbas.reference import make_maps
 
     areas: dict[str, object] = {}

@@ -48,8 +48,9 @@ def command(
     the reference pixel is taken. The figure is saved, nothing is displayed.
     """
     from creepmeter.io.mintpy.stack import StackFile
+    from creepmeter.workflow.sbas.folder import work_folder
     from creepmeter.workflow.sbas.masks import find_geometry
-    from creepmeter.workflow.sbas.network_figures import draw_pixel, work_folder
+    from creepmeter.workflow.sbas.network_figures import draw_pixel
     from creepmeter.workflow.sbas.places import pixel_at
 
     del save, nodisplay

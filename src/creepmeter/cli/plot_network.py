@@ -25,9 +25,7 @@ from creepmeter.products.network_options import NetworkPlotOptions
     "--dset",
     "dataset",
     type=click.Choice(["coherence", "offsetSNR", "tbase", "pbase"]),
-    default="coherence",
-    show_default=True,
-    help="What the colours of an interferogram stack mean.",
+    help="What the colours of an interferogram stack mean.  [default: coherence, else offsetSNR, else tbase]",
 )
 @click.option("-v", "--vlim", type=click.Tuple((float, float)), metavar="MIN MAX", help="Ends of the colours.")
 @click.option("-c", "--colormap", "cmap", default="batlow", show_default=True, help="Name of cmcrameri or matplotlib.")
@@ -41,7 +39,7 @@ def command(
     target: Path | None,
     dpi: int,
     show_kept: bool,
-    dataset: str,
+    dataset: str | None,
     vlim: tuple[float, float] | None,
     cmap: str,
     template: Path | None,
@@ -90,13 +88,13 @@ def _draw_mintpy(
 ) -> None:
     from creepmeter.io.mintpy.stack import StackFile
     from creepmeter.pairs.network_options import NetworkOptions
+    from creepmeter.workflow.sbas.folder import work_folder
     from creepmeter.workflow.sbas.network_figures import (
         NAMES,
         NAMES_2019,
         draw_network,
         view_of_stack,
         view_of_table,
-        work_folder,
     )
     from creepmeter.workflow.sbas.template import read_template
 

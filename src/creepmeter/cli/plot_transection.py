@@ -19,9 +19,21 @@ from creepmeter.cli.view import FIGURES
 @click.option("--start-yx", "--yx0", nargs=2, type=float, metavar="ROW COLUMN", help="Start of the profile, pixels.")
 @click.option("--end-yx", "--yx1", nargs=2, type=float, metavar="ROW COLUMN", help="End of the profile, pixels.")
 @click.option(
-    "--start-lalo", "--lalo0", nargs=2, type=float, metavar="LAT LON", help="Start in map coordinates: y and x."
+    "--start-lalo",
+    "--lalo0",
+    nargs=2,
+    type=float,
+    metavar="LAT LON",
+    help="The same by place, degrees (or y and x).",
 )
-@click.option("--end-lalo", "--lalo1", nargs=2, type=float, metavar="LAT LON", help="End in map coordinates: y and x.")
+@click.option(
+    "--end-lalo",
+    "--lalo1",
+    nargs=2,
+    type=float,
+    metavar="LAT LON",
+    help="The same by place, degrees (or y and x).",
+)
 @click.option(
     "--interpolation", type=click.Choice(["nearest", "bilinear"]), default="nearest", show_default=True, help="Method."
 )

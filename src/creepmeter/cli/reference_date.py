@@ -12,7 +12,11 @@ from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.session import say
 
 
-@click.command(cls=Verb, example="creepmeter reference-date timeseries.h5 timeseries_ramp.h5 -r 20190313")
+@click.command(
+    cls=Verb,
+    example="creepmeter reference-date timeseries.h5 timeseries_ramp.h5 -r 20190313",
+    holds=("files",),
+)
 @click.argument("files", type=FILE, nargs=-1, required=True)
 @click.option(
     "-r",

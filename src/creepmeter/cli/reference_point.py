@@ -18,7 +18,11 @@ _METHODS = {"maxCoherence": "max_coherence", "random": "random"}
 _NAMES = ("REF_Y", "REF_X", "REF_LAT", "REF_LON")
 
 
-@click.command(cls=Verb, example="creepmeter reference-point inputs/ifgramStack.h5 -y 257 -x 151")
+@click.command(
+    cls=Verb,
+    example="creepmeter reference-point inputs/ifgramStack.h5 -y 257 -x 151",
+    holds=("output", "file"),
+)
 @click.argument("file", type=FILE)
 @click.option("-t", "--template", type=FILE, help="MintPy template; flags win over its keys.")
 @click.option("-y", "--row", type=click.IntRange(0), help="Row of the reference pixel, from 0.")
@@ -63,8 +67,8 @@ def command(file: Path, **flags: Any) -> None:  # noqa: ANN401 - flags are many,
 
 def _of_stack(file: Path, flags: dict[str, Any]) -> None:
     from creepmeter.io.mintpy.stack import StackFile
+    from creepmeter.workflow.sbas.folder import work_folder
     from creepmeter.workflow.sbas.masks import find_geometry
-    from creepmeter.workflow.sbas.network_figures import work_folder
     from creepmeter.workflow.sbas.reference import reference_point
 
     stack, folder = StackFile.open(file, in_place=flags["in_place"]), work_folder(file)

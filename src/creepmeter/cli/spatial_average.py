@@ -12,7 +12,11 @@ from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.session import announce_compilation, say
 
 
-@click.command(cls=Verb, example="creepmeter spatial-average timeseries.h5 -m maskTempCoh.h5")
+@click.command(
+    cls=Verb,
+    example="creepmeter spatial-average timeseries.h5 -m maskTempCoh.h5",
+    holds=("target",),
+)
 @click.argument("file", type=FILE)
 @click.option("-d", "--dset", "--dataset", "name", default="coherence", show_default=True, help="Of a stack: what.")
 @click.option("-m", "--mask", "mask_file", type=FILE, help="Pixels that count (nonzero); default: all.")

@@ -14,7 +14,11 @@ from creepmeter.cli.session import announce_compilation, say
 _NAMES = {"coherence": "avgSpatialCoh.h5", "offsetSNR": "avgSpatialSNR.h5"}
 
 
-@click.command(cls=Verb, example="creepmeter temporal-average inputs/ifgramStack.h5 -d coherence -o avgSpatialCoh.h5")
+@click.command(
+    cls=Verb,
+    example="creepmeter temporal-average inputs/ifgramStack.h5 -d coherence -o avgSpatialCoh.h5",
+    holds=("target",),
+)
 @click.argument("file", type=FILE)
 @click.option("-d", "--ds", "--dataset", "name", default="coherence", show_default=True, help="What is averaged.")
 @click.option(

@@ -20,6 +20,7 @@ _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}(T\d+)?")
 @click.command(
     cls=ListVerb,
     example="creepmeter timeseries2velocity timeseries.h5 --periodic 1 0.5 --step 20190401 --exp 20190401 60",
+    holds=("target", "series"),
 )
 @click.argument("series", type=FILE)
 @click.option("-t", "--template", type=FILE, help="Take options from a MintPy template; flags count more.")
@@ -34,7 +35,7 @@ _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}(T\d+)?")
     metavar="[residue|covariance|bootstrap]",
     help="Where the standard errors come from.",
 )
-@click.option("--ts-cov", "--ts-cov-file", "time_series_cov_file", help="Standard errors of the series.")
+@click.option("--ts-cov", "--ts-cov-file", "time_series_cov_file", help="Stack, or covariance of the series.")
 @click.option("--bc", "--bootstrap-count", "bootstrap_count", type=int, help="Resamplings of the dates.")
 @click.option("--poly", "--polynomial", "--poly-order", "polynomial", type=int, help="Degree of the polynomial.")
 @click.option("--periodic", "--period", "--peri", "periodic", multiple=True, help="Periods in years, 1 = annual.")

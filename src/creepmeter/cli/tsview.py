@@ -18,7 +18,12 @@ from creepmeter.products.options import ViewOptions
 @click.argument("file", type=PRODUCT)
 @click.option("--yx", nargs=2, type=int, multiple=True, metavar="ROW COLUMN", help="Pixel to show; may come 5 times.")
 @click.option(
-    "--lalo", nargs=2, type=float, multiple=True, metavar="LAT LON", help="The same in map coordinates: y and x."
+    "--lalo",
+    nargs=2,
+    type=float,
+    multiple=True,
+    metavar="LAT LON",
+    help="The same by place, degrees (or y and x).",
 )
 @click.option("-n", "--num", type=int, default=-1, show_default=True, help="Number of the date of the map, from 0.")
 @click.option("-u", "--unit", help="Unit to draw in: m, cm, mm.")
@@ -26,7 +31,7 @@ from creepmeter.products.options import ViewOptions
 @click.option("-c", "--cmap", "--colormap", "cmap", help="Colour map.")
 @click.option("-m", "--mask", type=PRODUCT, help="Mask of the same map: pixels where it is 0 are left out.")
 @click.option("--ref-yx", nargs=2, type=int, metavar="ROW COLUMN", help="Pixel that all others count from.")
-@click.option("--ref-lalo", nargs=2, type=float, metavar="LAT LON", help="The same in map coordinates: y and x.")
+@click.option("--ref-lalo", nargs=2, type=float, metavar="LAT LON", help="The same by place, degrees (or y and x).")
 @click.option("--ref-date", help="Date that all others count from, YYYYMMDD.")
 @click.option("--save", is_flag=True, help="Write the figure and open no window.")
 @click.option("--nodisplay", is_flag=True, help="The same.")
@@ -42,9 +47,9 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
     -o, --save, or where there is no display, the figure is written to a file.
     """
     from creepmeter.products.canvas import save_figure
-    from creepmeter.products.tsview import cell_at, series_view, show_series
+    from creepmeter.products.tsview import series_view, show_series
     from creepmeter.products.window import masked, relative
-    from creepmeter.workflow.pictures import mask_of, open_series
+    from creepmeter.workflow.pictures import cell_of, mask_of, open_series
 
     limits = given["vlim"] or (None, None)
     series = masked(open_series(file), "displacement", mask_of(given["mask"]))
@@ -53,7 +58,7 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
         if reference is not None:
             message = "give one of --ref-yx and --ref-lalo"
             raise click.UsageError(message)
-        reference = cell_at(series, *given["ref_lalo"])
+        reference = cell_of(file, series, given["ref_lalo"])
     options = changed(
         ViewOptions(),
         unit=given["unit"],
@@ -64,7 +69,7 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
         ref_yx=None if reference is None else tuple(reference),
     )
     series = relative(series, "displacement", options)
-    cells = [tuple(cell) for cell in given["yx"]] + [cell_at(series, *place) for place in given["lalo"]]
+    cells = [tuple(cell) for cell in given["yx"]] + [cell_of(file, series, place) for place in given["lalo"]]
     if target is None and not given["save"] and not given["nodisplay"] and show_series(series, cells, options=options):
         return
     place = target or Path(f"{file.resolve().stem}-ts.png")

@@ -27,7 +27,11 @@ FLAGS = {
 _FILES = ("water_mask", "cc_mask")
 
 
-@click.command(cls=Verb, example="creepmeter unwrap-error-bridging inputs/ifgramStack.h5 --ramp linear")
+@click.command(
+    cls=Verb,
+    example="creepmeter unwrap-error-bridging inputs/ifgramStack.h5 --ramp linear",
+    holds=("file",),
+)
 @click.argument("file", type=FILE)
 @click.option(
     "-r",
@@ -66,7 +70,7 @@ def command(file: Path, **flags: Any) -> None:  # noqa: ANN401 - flags are many,
 def correct(file: Path, method: str, ending: str, flags: dict[str, Any]) -> None:
     """Correct a stack by one method and say what was done."""
     from creepmeter.io.mintpy.stack import StackFile
-    from creepmeter.workflow.sbas.network_figures import work_folder
+    from creepmeter.workflow.sbas.folder import work_folder
     from creepmeter.workflow.sbas.unwrap import correct_unwrap_error
 
     stack, dataset = StackFile.open(file, in_place=flags["in_place"]), flags["dataset"]

@@ -14,7 +14,11 @@ from creepmeter.cli.session import announce_compilation, say
 from creepmeter.cli.unwrap_error_bridging import correct, options_of
 
 
-@click.command(cls=Verb, example="creepmeter unwrap-error-phase-closure inputs/ifgramStack.h5 -i unwrapPhase_bridging")
+@click.command(
+    cls=Verb,
+    example="creepmeter unwrap-error-phase-closure inputs/ifgramStack.h5 -i unwrapPhase_bridging",
+    holds=("file",),
+)
 @click.argument("file", type=FILE)
 @click.option("-c", "--cc-mask", help="Mask of common components.  [default: maskConnComp.h5, made if missing]")
 @click.option(
@@ -54,8 +58,7 @@ def command(file: Path, **flags: Any) -> None:  # noqa: ANN401 - flags are many,
 
 def _count(file: Path, flags: dict[str, Any]) -> None:
     from creepmeter.io.mintpy.stack import StackFile
-    from creepmeter.workflow.sbas.folder import TRIPLETS
-    from creepmeter.workflow.sbas.network_figures import work_folder
+    from creepmeter.workflow.sbas.folder import TRIPLETS, work_folder
     from creepmeter.workflow.sbas.unwrap import count_ambiguities
 
     stack, folder = StackFile.open(file, in_place=flags["in_place"]), work_folder(file)

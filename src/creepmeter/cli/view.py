@@ -68,6 +68,7 @@ def with_window(options: ViewOptions, given: dict[str, Any]) -> ViewOptions:
     type=click.FloatRange(min=0, min_open=True),
     help="Edge of a pixel of a background without georeference, metres.",
 )
+@click.option("--ref-lalo", nargs=2, type=float, metavar="LAT LON", help="The same as --ref-yx, by place.")
 @window_flags
 @options_from(ViewOptions, rename=_RENAMED, leave_out=(*_WINDOW, "mark_reference"))
 def command(file: Path, names: tuple[str, ...], target: Path | None, options: ViewOptions, **given: Any) -> None:  # noqa: ANN401 - flags of the window
@@ -78,13 +79,19 @@ def command(file: Path, names: tuple[str, ...], target: Path | None, options: Vi
     """
     from creepmeter.products.canvas import save_figure
     from creepmeter.products.view import split_names, view
-    from creepmeter.workflow.pictures import background_of, mask_of, open_to_draw
+    from creepmeter.workflow.pictures import background_of, cell_of, mask_of, open_to_draw, with_area
 
     if given["background"] is not None and given["relief"] is not None:
         message = "give one of --background and --dem"
         raise click.UsageError(message)
-    options = with_window(options, given)
+    reference = given.pop("ref_lalo")
+    if reference is not None and given["ref_yx"] is not None:
+        message = "give one of --ref-yx and --ref-lalo"
+        raise click.UsageError(message)
     product = open_to_draw(file)
+    if reference is not None:
+        given["ref_yx"] = cell_of(file, product, reference)
+    options = with_area(file, with_window(options, given))
     variable, index = split_names(product, names)
     if index:
         options = changed(options, index=index)

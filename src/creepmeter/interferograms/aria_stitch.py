@@ -354,7 +354,7 @@ def _medians(offset: Values, ours: Values, theirs: Values) -> list[Shared]:
 
 @dataclass(frozen=True)
 class Stitched:
-    """One layer of a pair on the area: where frames overlap, the first that has measured a phase counts.
+    """One layer of a pair on the area: where frames overlap, the first that has measured a phase counts, else the last.
 
     Parameters
     ----------
@@ -391,10 +391,11 @@ class Stitched:
         dtype = np.int32 if self.kind == "component" else np.float32
         result = np.zeros((max(bottom - top, 0), max(right - left, 0)), dtype)
         free = np.ones(result.shape, bool)
-        touching = [k for k, frame in enumerate(self.seams.frames) if frame.box.cut(window).area]
-        for k in touching:
+        for k in range(len(self.seams.frames)):
             frame = self.seams.frames[k]
             part = frame.box.cut(window)
+            if not part.area:
+                continue
             inside = (
                 slice(part.top - window.top, part.bottom - window.top),
                 slice(part.left - window.left, part.right - window.left),
@@ -402,10 +403,9 @@ class Stitched:
             use = free[inside]
             if not use.any():
                 continue
-            if k != touching[-1]:
-                use = use & (_part(frame.phase, frame.box, part) != 0)
             result[inside] = np.where(use, self._fitted(k, part), result[inside])
-            free[inside] &= ~use
+            if any(other.box.cut(part).area for other in self.seams.frames[k + 1 :]):
+                free[inside] &= _part(frame.phase, frame.box, part) == 0
         return result
 
     def _fitted(self, frame: int, area: Box) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -83,6 +84,8 @@ class Catalogue:
         What the user should know besides: layers that are missing.
     lookup : Catalogue, optional
         Geometry that lies on another grid: lookup tables from map to radar coordinates.
+    bperp : mapping of Epoch to Layer
+        Perpendicular baseline of every pixel by date, metres, against one date; empty where it is not known.
     """
 
     interferograms: tuple[Interferogram, ...]
@@ -93,6 +96,7 @@ class Catalogue:
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     lookup: Catalogue | None = None
+    bperp: Mapping[Epoch, Layer] = field(default_factory=dict)
 
 
 @dataclass
@@ -226,17 +230,28 @@ def assemble(
         Nothing is left.
     """
     kept = [one for one in found if _has_required(one, report)]
-    kept = _merged(sorted(kept, key=lambda one: (one.pair, one.name)), report)
+    kept.sort(key=lambda one: (one.pair, one.name))
+    if extent == "common":
+        kept = _merged(kept, report)
     kept, shape, grid = _one_outline(kept, grid, report, extent)
-    kept = _same_layers([_of_one_shape(one, shape, grid, report) for one in kept], report)
+    kept = _same_layers([_of_one_shape(one, shape, grid, report) for one in _merged(kept, report)], report)
     if not kept and any(True for _ in report.left_out):
         raise InputError(_nothing_left(report))
     if not kept:
         message = "no interferogram was found: check the patterns of the files"
         raise InputError(message)
+    _note_baselines(kept, report)
     sizes = {"LENGTH": str(shape[0]), "WIDTH": str(shape[1])}
     bare = Catalogue(tuple(kept), {}, shape, grid, {**attributes, **sizes}, lookup=lookup)
     return add_geometry(bare, geometry, report)
+
+
+def _note_baselines(found: Sequence[Interferogram], report: Report) -> None:
+    """Note pairs that have no baseline while others have: 0 stands for it in the stack."""
+    without = [one.name for one in found if math.isnan(one.bperp)]
+    if 0 < len(without) < len(found):
+        names = ", ".join(without[:_SHOWN]) + (", ..." if len(without) > _SHOWN else "")
+        report.note(f"{len(without)} of {len(found)} pairs have no perpendicular baseline, 0 m is written: {names}")
 
 
 def add_geometry(catalogue: Catalogue, geometry: Mapping[str, Layer], report: Report) -> Catalogue:
@@ -284,7 +299,7 @@ def _merged(ordered: Sequence[Interferogram], report: Report) -> list[Interferog
 def _one_outline(
     found: list[Interferogram], grid: Grid | None, report: Report, extent: str
 ) -> tuple[list[Interferogram], tuple[int, int], Grid | None]:
-    """Keep the products of the outline that most have, or cut all to what they have in common."""
+    """Keep the products of the outline that most pairs have, or cut all to what they have in common."""
     if not found:
         return [], (0, 0), grid
     if extent == "common" and all(one.grid is not None for one in found):
@@ -296,12 +311,9 @@ def _one_outline(
             groups.append([one])
         else:
             group.append(one)
-    kept = max(groups, key=len)
+    kept = max(groups, key=lambda members: len({one.pair for one in members}))
     first = kept[0]
-    chosen = {one.pair for one in kept}
-    for one in found:
-        if one.pair in chosen:
-            continue
+    for one in (other for members in groups if members is not kept for other in members):
         advice = ""
         if one.grid is not None and first.grid is not None and lattice_offset(first.grid, one.grid) is not None:
             advice = "; extent common cuts all to the area they share"

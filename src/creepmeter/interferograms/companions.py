@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import CreepmeterError, InputError
-from creepmeter.interferograms.catalogue import Report, grid_of_layer, matching
+from creepmeter.interferograms.catalogue import Report, grid_of_layer, matching, one_file
 from creepmeter.interferograms.layers import Resampled, Scaled, lattice_offset
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.names import DatePair, by_pair, dates_of
@@ -156,6 +156,40 @@ class Placed:
     def read(self, rows: slice, columns: slice) -> npt.NDArray[Any]:
         """Return the values of a window, (rows, columns)."""
         return self.layer.read(rows, columns)
+
+
+_GEOMETRY = {
+    "height": "dem_file",
+    "incidenceAngle": "inc_angle_file",
+    "azimuthAngle": "az_angle_file",
+    "latitude": "lookup_y_file",
+    "longitude": "lookup_x_file",
+    "shadowMask": "shadow_mask_file",
+    "waterMask": "water_mask_file",
+}
+
+
+def geometry_files(
+    options: LoadOptions, base: Path, report: Report, *, tables: bool = True
+) -> Iterator[tuple[str, Path]]:
+    """Yield name and file of each layer of the geometry that the options give.
+
+    Parameters
+    ----------
+    options : LoadOptions
+        Patterns.
+    base : Path
+        Folder that they start from.
+    report : Report
+        Is told of patterns without a file.
+    tables : bool
+        With latitude and longitude; else those options name a lookup table, which is no layer.
+    """
+    for name, option in _GEOMETRY.items():
+        if tables or option not in ("lookup_y_file", "lookup_x_file"):
+            path = one_file(getattr(options, option), base, report, option)
+            if path is not None:
+                yield name, path
 
 
 def known_layer(layer: Layer, name: str) -> Layer:

@@ -26,7 +26,7 @@ _TOPS = {
     "water_mask_file": "../merged/geom_reference/waterMask.rdr",
 }
 _STRIPMAP = {
-    "meta_file": "../referenceShelve/data.rsc",
+    "meta_file": "../referenceShelve/data.*",
     "baseline_dir": "../baselines",
     "unw_file": "../Igrams/*/filt*.unw",
     "cor_file": "../Igrams/*/filt*.cor",

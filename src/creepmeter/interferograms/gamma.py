@@ -23,6 +23,7 @@ from creepmeter.interferograms.companions import (
     Companions,
     LostLayers,
     Placed,
+    geometry_files,
     is_geotiff,
     known_layer,
     on_grid,
@@ -100,19 +101,12 @@ class _Reader:
     def geometry(self, first: Frame, image: GammaPar | None) -> tuple[dict[str, Layer], Catalogue | None]:
         """Return the layers of the geometry on the interferograms' grid, and the lookup table on another one."""
         layers: dict[str, Layer] = {}
-        for name, option, types in (
-            ("height", "dem_file", _HEIGHT),
-            ("incidenceAngle", "inc_angle_file", _REAL),
-            ("azimuthAngle", "az_angle_file", _REAL),
-            ("shadowMask", "shadow_mask_file", _COMPONENT),
-            ("waterMask", "water_mask_file", _COMPONENT),
-        ):
-            path = one_file(getattr(self.options, option), self.base, self.report, option)
-            if path is not None:
-                found = self._attempt(name, path, types)
-                if found is not None:
-                    placed = Placed(self._as_geometry(name, path, found), found.frame.grid)
-                    layers[name] = on_grid(placed, first.grid, self.report, name)
+        for name, path in geometry_files(self.options, self.base, self.report, tables=False):
+            types = _HEIGHT if name == "height" else _COMPONENT if name.endswith("Mask") else _REAL
+            found = self._attempt(name, path, types)
+            if found is not None:
+                placed = Placed(self._as_geometry(name, path, found), found.frame.grid)
+                layers[name] = on_grid(placed, first.grid, self.report, name)
         lookup = self._lookup(first, layers)
         if image is not None:
             self._implied(layers, first, image)
@@ -192,7 +186,7 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     _note_baselines(found, report)
     first = min(found, key=lambda one: one.pair, default=None)
     image = None if first is None else headers.image(first.pair.ref) or headers.image(first.pair.sec)
-    attributes = _attributes(image, options, report, files[0])
+    attributes = _attributes(image, options, report, files[0]) if found else {}
     geometry: dict[str, Layer] = {}
     lookup = None
     if first is not None:
@@ -211,10 +205,9 @@ def _without_nodata(layer: Layer, sign: float) -> Layer:
 
 
 def _note_baselines(found: list[Interferogram], report: Report) -> None:
-    without = sum(isnan(one.bperp) for one in found)
-    if without:
+    if found and all(isnan(one.bperp) for one in found):
         report.note(
-            f"{without} of {len(found)} pairs have no baseline (files *.base_perp, *_bperp.par, *_base.par): an error "
+            "no pair has a baseline (files *.base_perp, *_bperp.par, *_base.par): an error "
             "of the heights cannot be estimated from them"
         )
 

@@ -19,6 +19,7 @@ from creepmeter.model.pair import Pair
 
 _SUFFIXES = (".par", ".off", ".base_perp", ".baseline", ".base", ".bperp", ".dem_par", ".diff_par")
 _MAP_WORDS = ("geo", "utm", "eqa", "map", "ll")
+_OF_MAP = ("dem.par", "dem_seg.par", "dem_par")  # ends of names of headers of maps
 _MOST_FOLDERS = 5000
 
 
@@ -61,6 +62,7 @@ class GammaHeaders:
     maps: list[GammaPar] = field(default_factory=list)
     simulated: list[GammaPar] = field(default_factory=list)
     pairs: dict[Pair, list[tuple[GammaPar, DatePair]]] = field(default_factory=dict)
+    cut: list[Path] = field(default_factory=list)
 
     @classmethod
     def around(cls, files: Sequence[Path], options: LoadOptions, base: Path, report: Report) -> GammaHeaders:
@@ -90,6 +92,8 @@ class GammaHeaders:
             if found._count() > before:
                 folders = ", ".join(sorted({folder.name for folder in beside if found._has(folder)}))
                 report.note(f"headers are taken from the folder(s) beside the interferograms: {folders}")
+        for path in dict.fromkeys(found.cut):
+            report.note(f"{path} tells no map (DEM_projection), though it is named after one: it is cut and not used")
         return found
 
     def _count(self) -> int:
@@ -115,6 +119,9 @@ class GammaHeaders:
     def _add(self, file: Path, images: bool, maps: bool, pairs: bool) -> None:  # noqa: FBT001 - three kinds to fill
         try:
             header = read_par(file)
+            if file.name.endswith(_OF_MAP) and header.kind != "map":
+                self.cut.append(file)
+                return
             if header.kind == "image" and images:
                 self.images.setdefault(_date(header), []).append(header)
             elif header.kind == "map" and maps:
@@ -126,6 +133,7 @@ class GammaHeaders:
                 if dates is not None:
                     self.pairs.setdefault(dates.pair, []).append((header, dates))
         except CreepmeterError:
+            self.cut += [file] if file.name.endswith(_OF_MAP) else []
             return  # what is needed and missing is named later
 
     def image(self, date: Epoch) -> GammaPar | None:

@@ -22,6 +22,7 @@ from creepmeter.model.grid import Grid
 Kind = Literal["image", "map", "offset", "diff", "baseline", "table", "other"]
 _LINE = re.compile(r"^([^\s:][^:]*?):\s*(.*)$")
 _VECTORS = ("precision_baseline(TCN)", "initial_baseline(TCN)")  # the first that is not all zero counts
+_TABLE_COLUMNS = 9
 _TABLE = re.compile(r"^\s*\d+\s+\d+(?:\s+[-+.\deE]+){7}\s*$")
 _NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 _CORNERS, _LATLON = 4, 2
@@ -238,8 +239,12 @@ def corner_refs(image: GammaPar) -> dict[str, str]:
 
 
 def _table(text: str) -> npt.NDArray[np.float64]:
+    """Return the numbers of a table of baselines, nine a line; no line where the text holds no such table."""
     lines = [line.split() for line in text.splitlines() if _TABLE.match(line)]
-    return np.array(lines, np.float64).reshape(len(lines), -1)
+    try:
+        return np.array(lines, np.float64).reshape(len(lines), _TABLE_COLUMNS)
+    except ValueError:  # words of digits, signs and dots that are no numbers
+        return np.empty((0, _TABLE_COLUMNS))
 
 
 def vector_bperp(header: GammaPar, image: GammaPar) -> float:

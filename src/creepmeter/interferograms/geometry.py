@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,10 @@ UNITS = {
     "rangeCoord": "pixel",
     "shadowMask": "1",
     "waterMask": "1",
+    "bperp": "m",
 }
 _ORDER = tuple(UNITS)
+BPERP = "bperp"
 _FLOAT_BYTES = 4
 
 
@@ -51,7 +53,8 @@ def write_geometry(
     catalogue : Catalogue
         What a reader found.
     looks : Looks
-        Part and looks of the stack; a lookup table on another grid is loaded whole.
+        Part and looks of the stack; a lookup table on another grid is loaded whole, its values count pixels of the
+        size that is loaded.
     options : LoadOptions
         Compression and update.
     inputs : Path
@@ -66,25 +69,57 @@ def write_geometry(
     """
     found = []
     whole = completed(catalogue)
-    if whole.geometry:
+    if whole.geometry or whole.bperp:
         found.append(_write(whole, looks, options, inputs, memory_gb))
     if catalogue.lookup is not None and catalogue.lookup.geometry:
-        table = catalogue.lookup
+        table = _table_after(catalogue, catalogue.lookup, looks)
         full = Looks(slice(0, table.shape[0]), slice(0, table.shape[1]))
         found.append(_write(table, full, options, inputs, memory_gb))
     return found
+
+
+def _table_after(catalogue: Catalogue, table: Catalogue, looks: Looks) -> Catalogue:
+    """Return a lookup table in pixels as they are loaded; a subset alone is told by SUBSET_YMIN and SUBSET_XMIN."""
+    if catalogue.grid is not None or looks.plain:
+        return table
+    before, after = catalogue.attributes, attributes_after(catalogue.attributes, looks, None)
+    layers = dict(table.geometry)
+    for name, key, start, factor in (
+        ("azimuthCoord", "SUBSET_YMIN", looks.rows.start, looks.tall),
+        ("rangeCoord", "SUBSET_XMIN", looks.columns.start, looks.wide),
+    ):
+        if name in layers:
+            first, shift = int(before.get(key, 0)) + start, int(after.get(key, 0))
+            label = f"{name} / {factor} from {first}, {shift} before"
+            layers[name] = Derived((layers[name],), _joined(first, factor, shift), label)
+    return replace(table, geometry=layers)
+
+
+def _joined(first: int, factor: int, shift: int) -> Callable[[Values], Values]:
+    """Return pixel of the whole -> pixel of several joined, centres are whole numbers; 0 and NaN are missing."""
+
+    def compute(values: Values) -> Values:
+        joined = (values.astype(np.float64) - first - (factor - 1) / 2) / factor + shift
+        return np.where(values == 0, 0, joined).astype(np.float32)
+
+    return compute
 
 
 def _write(
     catalogue: Catalogue, looks: Looks, options: LoadOptions, inputs: Path, memory_gb: float
 ) -> tuple[Path, bool]:
     target = inputs / (RADAR if catalogue.grid is None else GEO)
-    names = [name for name in _ORDER if name in catalogue.geometry]
-    layers = {name: catalogue.geometry[name] for name in names}
+    layers: dict[str, tuple[Layer, ...]] = {
+        name: (catalogue.geometry[name],) for name in _ORDER if name in catalogue.geometry
+    }
+    if catalogue.bperp:
+        layers[BPERP] = tuple(catalogue.bperp.values())
     chosen = [looks.rows.start, looks.rows.stop, looks.columns.start, looks.columns.stop]
     chosen += [looks.tall, looks.wide]
+    dates = [str(date) for date in catalogue.bperp]
+    flat = {f"{name} {k}": layer for name, several in layers.items() for k, layer in enumerate(several)}
     key = digest_text(
-        "geometry", chosen, looks.method, options.compression, dict(catalogue.attributes), digest_layers(layers)
+        "geometry", chosen, looks.method, options.compression, dict(catalogue.attributes), dates, digest_layers(flat)
     )
     if options.update and key_in(target) == key:
         return target, False
@@ -93,36 +128,54 @@ def _write(
         raise StoreError(message)
     attributes = attributes_after(catalogue.attributes, looks, catalogue.grid)
     attributes |= {"FILE_TYPE": "geometry", "UNIT": "1", "DATA_TYPE": "float32", KEY: key}
-    about = provenance(settings_of(options), loaded_from({name: [layer] for name, layer in layers.items()}))
-    row_gb = looks.shape[1] * _FLOAT_BYTES * (len(names) + 2) / 1e9
+    about = provenance(settings_of(options), loaded_from(layers))
+    tables = {"date": np.array(list(catalogue.bperp), "datetime64[ns]")} if catalogue.bperp else {}
+    row_gb = looks.shape[1] * _FLOAT_BYTES * (len(flat) + 2) / 1e9
     if row_gb * looks.shape[0] > memory_gb:
-        _write_in_strips(target, layers, looks, attributes, max(int(memory_gb / row_gb), 1)).finish(about)
+        rows = max(int(memory_gb / row_gb), 1)
+        _write_in_strips(target, layers, looks, attributes, tables, rows).finish(about)
         return target, True
-    values = {name: _values(looks.read(layer, name), name) for name, layer in layers.items()}
+    values = {name: _read(looks, several, name) for name, several in layers.items()}
     compression = {"default": "lzf", "none": None}.get(options.compression, options.compression)
-    units = {name: UNITS[name] for name in names}
-    write_product(target, values, attributes, units=units, compression=compression, provenance=about)
+    units = {name: UNITS[name] for name in layers}
+    write_product(target, values, attributes, units=units, tables=tables, compression=compression, provenance=about)
     return target, True
 
 
 def _write_in_strips(
-    target: Path, layers: Mapping[str, Layer], looks: Looks, attributes: Mapping[str, str], rows: int
+    target: Path,
+    layers: Mapping[str, Sequence[Layer]],
+    looks: Looks,
+    attributes: Mapping[str, str],
+    tables: Mapping[str, Values],
+    rows: int,
 ) -> ProductWriter:
     """Write maps that do not fit in memory, some rows at a time and not compressed; a killed run resumes."""
     entries = {
-        name: Dataset(looks.shape, np.dtype(bool if name in MASKS else np.float32), {"UNIT": UNITS[name]})
-        for name in layers
+        name: Dataset(
+            (len(several), *looks.shape) if name == BPERP else looks.shape,
+            np.dtype(bool if name in MASKS else np.float32),
+            {"UNIT": UNITS[name]},
+        )
+        for name, several in layers.items()
     }
-    writer = ProductWriter.create_or_resume(target, entries, attributes, digest_text(attributes[KEY], rows))
+    writer = ProductWriter.create_or_resume(target, entries, attributes, digest_text(attributes[KEY], rows), tables)
     for first in range(0, looks.shape[0], rows):
         last = min(first + rows, looks.shape[0])
         if writer.done(str(first)):
             continue
         start = looks.rows.start
         part = replace(looks, rows=slice(start + first * looks.tall, start + last * looks.tall))
-        values = {name: _values(part.read(layer, name), name) for name, layer in layers.items()}
+        values = {name: _read(part, several, name) for name, several in layers.items()}
         writer.put(str(first), {"y": slice(first, last)}, values)
     return writer
+
+
+def _read(looks: Looks, layers: Sequence[Layer], name: str) -> Values:
+    """Return a geometry dataset: a map, or of baselines one map for each date."""
+    if name == BPERP:
+        return np.stack([_values(looks.read(layer, name), name) for layer in layers])
+    return _values(looks.read(layers[0], name), name)
 
 
 def _values(values: Values, name: str) -> Values:

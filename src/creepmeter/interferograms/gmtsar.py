@@ -17,10 +17,17 @@ from creepmeter.interferograms.catalogue import (
     Report,
     assemble,
     matching,
-    one_file,
     require_matching,
 )
-from creepmeter.interferograms.companions import OPTION_OF, LostLayers, Placed, is_geotiff, on_grid, turned_note
+from creepmeter.interferograms.companions import (
+    OPTION_OF,
+    LostLayers,
+    Placed,
+    geometry_files,
+    is_geotiff,
+    on_grid,
+    turned_note,
+)
 from creepmeter.interferograms.layers import Scaled
 from creepmeter.interferograms.line_of_sight import Turned, constant_angle
 from creepmeter.interferograms.load_options import LoadOptions
@@ -141,18 +148,7 @@ class _Reader:
     def geometry(self, first: Interferogram, attributes: dict[str, str]) -> dict[str, Layer]:
         """Return the layers of the geometry, brought to the interferograms' grid."""
         layers: dict[str, Layer] = {}
-        for name, option in (
-            ("height", "dem_file"),
-            ("incidenceAngle", "inc_angle_file"),
-            ("azimuthAngle", "az_angle_file"),
-            ("latitude", "lookup_y_file"),
-            ("longitude", "lookup_x_file"),
-            ("shadowMask", "shadow_mask_file"),
-            ("waterMask", "water_mask_file"),
-        ):
-            path = one_file(getattr(self.options, option), self.base, self.report, option)
-            if path is None:
-                continue
+        for name, path in geometry_files(self.options, self.base, self.report):
             try:
                 found, grid = (RasterLayer(path), None) if is_geotiff(path) else open_grd(path)
             except CreepmeterError as problem:

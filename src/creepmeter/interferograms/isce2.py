@@ -22,14 +22,16 @@ from creepmeter.interferograms.catalogue import (
     require_matching,
 )
 from creepmeter.interferograms.isce2_meta import baselines, facts_of
-from creepmeter.interferograms.layers import Scaled
+from creepmeter.interferograms.layers import Scaled, Stretched
 from creepmeter.interferograms.load_options import LoadOptions
-from creepmeter.interferograms.names import DatePair, dates_in, dates_of, unreadable_dates
+from creepmeter.interferograms.names import DatePair, dates_in, dates_of, day, unreadable_dates
 from creepmeter.interferograms.rsc import read_rsc, rsc_shape
 from creepmeter.io.isce_xml import FlatImage, read_isce_image, vrt_layout
 from creepmeter.io.layers import FlatLayer, Layer
+from creepmeter.model.epoch import Epoch, epochs_in_name
 from creepmeter.model.grid import Grid
 
+_SHOWN = 5
 _HEADERS = (".xml", ".vrt", ".rsc")
 _LAYERS = {
     "coherence": "cor_file",
@@ -82,7 +84,11 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
     grid = _grid_of(unwrapped)
     facts = facts_of(options, base, unwrapped, report)
     attributes = {**facts.attributes(), **(grid_attributes(grid) if grid is not None else {})}
-    return assemble(found, geometry, attributes, report, grid=grid, extent=options.extent)
+    catalogue = assemble(found, geometry, attributes, report, grid=grid, extent=options.extent)
+    if options.bperp_file is None:
+        return catalogue
+    bperp = _pixel_baselines(options, base, catalogue, report)
+    return replace(catalogue, bperp=bperp, notes=tuple(report.notes))
 
 
 def images(paths: Sequence[Path]) -> list[Path]:
@@ -155,9 +161,32 @@ def _geometry(options: LoadOptions, base: Path, report: Report) -> dict[str, Lay
             found[name] = image_layer(path, _BANDS.get(name, -1))
         except CreepmeterError as problem:
             report.note(f"{name} is not loaded: {problem}")
-    if options.bperp_file is not None:
-        report.note("bperp_file: baselines of every pixel are not loaded, one per pair is used")
     return found
+
+
+def _pixel_baselines(options: LoadOptions, base: Path, found: Catalogue, report: Report) -> dict[Epoch, Layer]:
+    """Return the baseline of every pixel by date, from coarse grids in folders of a date (``baselines/*/*``).
+
+    They are used when every date of the interferograms has one.
+    """
+    layers: dict[Epoch, Layer] = {}
+    for path in images(matching(options.bperp_file, base)):
+        named = epochs_in_name(path.parent.name)[-1:] or epochs_in_name(path.name)[-1:]
+        try:
+            if named and path.is_file():
+                layers[day(named[0])] = Stretched(image_layer(path, -1), found.shape)
+        except CreepmeterError as problem:
+            report.note(f"bperp_file: {problem}")
+    wanted = {date for one in found.interferograms for date in (one.pair.ref, one.pair.sec)}
+    without = sorted(wanted - set(layers))
+    if without:
+        names = ", ".join(str(date)[:10] for date in without[:_SHOWN])
+        report.note(
+            f"bperp_file: {len(without)} of {len(wanted)} dates have no image in a folder of their date ({names}): one "
+            "baseline per pair is used"
+        )
+        return {}
+    return {date: layers[date] for date in sorted(wanted)}
 
 
 def _grid_of(unwrapped: Sequence[Path]) -> Grid | None:

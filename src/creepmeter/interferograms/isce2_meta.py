@@ -28,6 +28,7 @@ from creepmeter.model.pair import Pair
 Floats = npt.NDArray[np.float64]
 Perpendicular = Callable[[Pair, Path], float]
 _BPERP = re.compile(r"^\s*(?:Bperp \(average\)|PERP_BASELINE_(?:TOP|BOTTOM))\s*:?\s*([-+.\deE]+)", re.MULTILINE)
+_SHELVES = ("data", "data.dat")  # of stripmapStack
 _FULL = (".full.xml", ".full.vrt")
 _CARRIED = (
     "POLARIZATION",
@@ -80,6 +81,7 @@ def _from_files(options: LoadOptions, base: Path, unwrapped: Sequence[Path], rep
         report.note(f"meta_file: no file matches {options.meta_file}")
     beside = [path.with_name("data.rsc") for path in named if path.suffix != ".rsc"]
     swaths = [path for path in named if path.suffix == ".xml"]
+    shelves = [path for path in named if path.name in _SHELVES]
     headers = [path for path in named if path.suffix == ".rsc"] + [path for path in beside if path.is_file()]
     headers += [header for path in unwrapped if (header := path.with_name(f"{path.name}.rsc")).is_file()][:1]
     if swaths:
@@ -92,6 +94,11 @@ def _from_files(options: LoadOptions, base: Path, unwrapped: Sequence[Path], rep
             return facts_of_rsc(header)
         except CreepmeterError as problem:
             report.note(f"meta_file: {problem}")
+    if shelves:
+        report.note(
+            f"meta_file: {shelves[0]} is a pickle of Python, which is not opened, as it can run any program: put "
+            "beside it the data.rsc that MintPy's prep_isce.py writes from it"
+        )
     return None
 
 

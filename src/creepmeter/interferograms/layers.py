@@ -281,6 +281,43 @@ class Resampled:
         return (a * y - d * x) / area, (e * x - b * y) / area
 
 
+@dataclass(frozen=True)
+class Stretched:
+    """A coarse layer whose outer values lie at the edges of a finer map; bilinear between them.
+
+    Parameters
+    ----------
+    layer : Layer
+        Source, of 2 x 2 values at least.
+    shape : (int, int)
+        Rows and columns of the result.
+    """
+
+    layer: Layer
+    shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        if min(self.layer.shape) < 2:  # noqa: PLR2004 - two ends
+            message = f"{self.layer.name} has {self.layer.shape} values, 2 x 2 at least tell how they change"
+            raise GridError(message)
+
+    @property
+    def name(self) -> str:
+        """File and band."""
+        return self.layer.name
+
+    def read(self, rows: slice, columns: slice) -> Values:
+        """Return the values of a window, (rows, columns)."""
+        places = [
+            (np.arange(*part.indices(size)) + 0.5) / size * (coarse - 1) + 0.5
+            for part, size, coarse in zip((rows, columns), self.shape, self.layer.shape, strict=True)
+        ]
+        values = read_all(self.layer).astype(np.float64)
+        row, column = np.meshgrid(*places, indexing="ij")
+        near = values[np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)]
+        return _bilinear(values, row, column, near)
+
+
 def _reach(position: Floats, size: int) -> tuple[int, int]:
     """Return the first and the last but one pixel that positions need, neighbours included."""
     return max(int(np.floor(position.min())) - 1, 0), min(int(np.floor(position.max())) + 2, size)

@@ -129,7 +129,9 @@ def load(
 
 def _key(catalogue: Catalogue, options: LoadOptions) -> str:
     """Return what a stack depends on: part and looks, and every file by name, size and time."""
-    chosen = options.model_dump(include={"subset_yx", "subset_lalo", "multilook_method", "multilook_y", "multilook_x"})
+    chosen = options.model_dump(
+        include={"subset_yx", "subset_lalo", "multilook_method", "multilook_y", "multilook_x", "looks_rule"}
+    )
     pairs = [
         [str(one.pair), one.name, one.bperp, one.keep, digest_layers(one.layers)] for one in catalogue.interferograms
     ]

@@ -60,6 +60,11 @@ class LoadOptions(Options):
     )
     multilook_y: int = Field(1, ge=1, le=10_000, description="Rows that become one")
     multilook_x: int = Field(1, ge=1, le=10_000, description="Columns that become one")
+    looks_rule: Literal["samples", "mintpy"] = Field(
+        "samples",
+        description="Independent looks after multilook: samples: they grow by what is joined, not with nearest; "
+        "mintpy: a number that is stated stays, else azimuth times range looks grow with any method",
+    )
     compression: Literal["default", "none", "lzf", "gzip"] = Field(
         "default", description="Of the HDF5 files; default: none for the stack, lzf for the geometry"
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pyproj import CRS, Transformer
 
 from creepmeter.errors import ConfigError
 from creepmeter.interferograms.attributes import grid_attributes, text_of
@@ -16,14 +15,17 @@ from creepmeter.interferograms.catalogue import Catalogue
 from creepmeter.interferograms.layers import part_of_grid
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.io.layers import Layer
+from creepmeter.kernels.phase_weights import LOOKS_RATIO
 from creepmeter.model.grid import Grid
+from creepmeter.model.table import area_position, box_of_pixels, cells_around, pixels_of_table
 
 Values = npt.NDArray[Any]
 NEAREST_ONLY = frozenset({"connectComponent", "wrapPhase", "shadowMask", "waterMask"})
-ZERO_IS_MISSING = frozenset({"unwrapPhase", "coherence", "magnitude"})
+LOOKUP = frozenset({"latitude", "longitude", "azimuthCoord", "rangeCoord"})
+ZERO_IS_MISSING = frozenset({"unwrapPhase", "coherence", "magnitude"}) | LOOKUP
 _LOOK_KEYS = ("ALOOKS", "RLOOKS", "AZIMUTH_PIXEL_SIZE", "RANGE_PIXEL_SIZE")
+_SUBSET_KEYS = ("SUBSET_YMIN", "SUBSET_YMAX", "SUBSET_XMIN", "SUBSET_XMAX")
 _STRIP_ROWS = 512  # rows read at a time when a layer is read in parts
-_EDGE_POINTS = 21
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Looks:
         Rows and columns that become one; what is left over at the end is not used.
     method : {"nearest", "mean", "median"}
         The middle pixel, or mean or median of those that have a value.
+    rule : {"samples", "mintpy"}
+        How the number of independent looks changes; see `LoadOptions`.
     """
 
     rows: slice
@@ -45,6 +49,7 @@ class Looks:
     tall: int = 1
     wide: int = 1
     method: str = "nearest"
+    rule: str = "samples"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -130,7 +135,8 @@ def plan_looks(catalogue: Catalogue, options: LoadOptions) -> Looks:
         rows, columns = _clip(options.subset_yx, catalogue.shape, f"subset_yx {options.subset_yx}")
     elif options.subset_lalo is not None:
         rows, columns = _of_degrees(catalogue, options.subset_lalo)
-    looks = Looks(rows, columns, options.multilook_y, options.multilook_x, options.multilook_method)
+    factors, how = (options.multilook_y, options.multilook_x), (options.multilook_method, options.looks_rule)
+    looks = Looks(rows, columns, *factors, *how)
     if min(looks.shape) < 1:
         message = (
             f"multilook of {looks.tall} x {looks.wide} leaves no pixel of {rows.stop - rows.start} x "
@@ -153,16 +159,7 @@ def _of_degrees(catalogue: Catalogue, box: tuple[float, float, float, float]) ->
     what = f"subset_lalo {south:g}:{north:g},{west:g}:{east:g}"
     if catalogue.grid is None:
         return _of_degrees_in_radar(catalogue, box, what)
-    grid, system = catalogue.grid, catalogue.grid.crs
-    x = np.concatenate([np.linspace(west, east, _EDGE_POINTS)] * 2 + [np.repeat([west, east], _EDGE_POINTS)])
-    y = np.repeat([south, north], _EDGE_POINTS)
-    y = np.concatenate([y, *[np.linspace(south, north, _EDGE_POINTS)] * 2])
-    crs = None if system is None else CRS.from_wkt(system.to_wkt())
-    if crs is not None and not crs.is_geographic:
-        x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(x, y)
-    affine = grid.affine
-    columns, rows = (np.asarray(x) - affine.c) / affine.a, (np.asarray(y) - affine.f) / affine.e
-    ends = [round(float(value)) for value in (rows.min(), rows.max(), columns.min(), columns.max())]
+    ends = [round(end) for end in area_position(catalogue.grid, box)]
     return _clip((ends[0], ends[1], ends[2], ends[3]), catalogue.shape, what)
 
 
@@ -171,8 +168,7 @@ def _of_degrees_in_radar(
 ) -> tuple[slice, slice]:
     """Return the rows and columns that hold every pixel of a box of latitudes and longitudes."""
     if not {"latitude", "longitude"} <= set(catalogue.geometry):
-        message = f"{what}: the geometry has no latitude and longitude of the pixels; give subset_yx instead"
-        raise ConfigError(message)
+        return _of_degrees_by_table(catalogue, box, what)
     tall, wide = catalogue.shape
     rows, columns = np.zeros(tall, bool), np.zeros(wide, bool)
     for first in range(0, tall, _STRIP_ROWS):
@@ -186,6 +182,23 @@ def _of_degrees_in_radar(
         raise ConfigError(message)
     found = [np.flatnonzero(flags) for flags in (rows, columns)]
     return slice(int(found[0][0]), int(found[0][-1]) + 1), slice(int(found[1][0]), int(found[1][-1]) + 1)
+
+
+def _of_degrees_by_table(
+    catalogue: Catalogue, box: tuple[float, float, float, float], what: str
+) -> tuple[slice, slice]:
+    """Return the rows and columns that hold a box of latitudes and longitudes by a lookup table on a map grid."""
+    table = catalogue.lookup
+    if table is None or table.grid is None or not {"azimuthCoord", "rangeCoord"} <= set(table.geometry):
+        message = f"{what}: the geometry has no latitude and longitude of the pixels; give subset_yx instead"
+        raise ConfigError(message)
+    window = cells_around(table.grid, box)
+    down, across = (table.geometry[name].read(*window) for name in ("azimuthCoord", "rangeCoord"))
+    found = box_of_pixels(*pixels_of_table(down, across), catalogue.shape)
+    if found is None:
+        message = f"{what} holds no pixel of the interferograms: correct the subset"
+        raise ConfigError(message)
+    return slice(found[0], found[1]), slice(found[2], found[3])
 
 
 def attributes_after(attributes: Mapping[str, str], looks: Looks, grid: Grid | None) -> dict[str, str]:
@@ -207,15 +220,29 @@ def attributes_after(attributes: Mapping[str, str], looks: Looks, grid: Grid | N
         found |= _after_subset(found, looks, radar=grid is None)
     _move_reference(found, looks)
     if not looks.plain:
-        for key, factor in zip(_LOOK_KEYS, (looks.tall, looks.wide) * 2, strict=True):
-            if key in found:
-                found[key] = _scaled(found[key], factor)
-        if "NCORRLOOKS" in found and looks.method != "nearest":  # one pixel of several has no more looks than before
-            found["NCORRLOOKS"] = _scaled(found["NCORRLOOKS"], looks.tall * looks.wide)
+        _join_looks(found, looks)
     if grid is not None and looks.shape != (tall, wide):
         found |= grid_attributes(part_of_grid(grid, looks.rows, looks.columns, (looks.tall, looks.wide)))
     found |= {"LENGTH": str(looks.shape[0]), "WIDTH": str(looks.shape[1])}
     return found
+
+
+def _join_looks(found: dict[str, str], looks: Looks) -> None:
+    """Change what several pixels joined to one change."""
+    if looks.rule == "samples":
+        stated = found.get("NCORRLOOKS")
+        if looks.method != "nearest" and stated is not None:
+            found["NCORRLOOKS"] = _scaled(stated, looks.tall * looks.wide)
+        elif looks.method == "nearest" and stated is None and {"ALOOKS", "RLOOKS"} <= set(found):
+            # one pixel of several has no more looks than before, although ALOOKS and RLOOKS grow
+            before = float(found["ALOOKS"]) * float(found["RLOOKS"]) / LOOKS_RATIO
+            found["NCORRLOOKS"] = text_of(before)
+    for key, factor in zip(_LOOK_KEYS, (looks.tall, looks.wide) * 2, strict=True):
+        if key in found:
+            found[key] = _scaled(found[key], factor)
+    for key, factor in zip(_SUBSET_KEYS, (looks.tall, looks.tall, looks.wide, looks.wide), strict=True):
+        if key in found:  # as MintPy has them: pixels of the size that is loaded
+            found[key] = str(int(found[key]) // factor)
 
 
 def _after_subset(found: Mapping[str, str], looks: Looks, *, radar: bool) -> dict[str, str]:

@@ -55,7 +55,12 @@ def find(options: LoadOptions, base: Path, *, work: Path | None = None) -> Catal
         raise ConfigError(message)
     completed = with_customary_paths(options, base, work)
     found: Catalogue = import_module(name).find(completed, base)
-    return replace(found, notes=(*found.notes, *_nothing_matched(completed, base, found.notes)))
+    notes = [*found.notes, *_nothing_matched(completed, base, found.notes)]
+    if matching(completed.bperp_file, base) and not found.bperp and not any("bperp_file" in note for note in notes):
+        notes.append(
+            f"bperp_file: baselines of every pixel are not read of processor {options.processor}, one per pair is used"
+        )
+    return replace(found, notes=tuple(notes))
 
 
 def _nothing_matched(options: LoadOptions, base: Path, known: Sequence[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import nan
@@ -26,6 +28,7 @@ from creepmeter.interferograms.companions import (
     Companions,
     LostLayers,
     Placed,
+    geometry_files,
     is_geotiff,
     known_layer,
     on_grid,
@@ -144,6 +147,7 @@ class _Reader:
             grid, phase = place_of(raster), Scaled(raster, nodata=raster.nodata)
         else:
             header = self.header(path, self.files)
+            _require_no_half(path, self.files)
             grid, phase = header.grid, Scaled(_last_band(path, header.shape))
         self.backward += dates.backward
         layers["unwrapPhase"] = Scaled(phase, dates.sign, nodata=np.nan)
@@ -168,6 +172,7 @@ class _Reader:
             layer: Layer = Scaled(raster, nodata=raster.nodata)
             return Scaled(layer, dates.sign) if name == "wrapPhase" else layer
         siblings = [file for file, _ in self.companions.files[name].values()]
+        _require_no_half(path, siblings)
         shape = self.header(path, [*siblings, *self.files]).shape
         if name == "wrapPhase":
             return Scaled(part_of(FlatLayer(path, shape, "<c8"), "angle"), dates.sign)
@@ -188,15 +193,8 @@ class _Reader:
     def geometry(self, first: Interferogram, header: _Header | None) -> tuple[dict[str, Layer], Catalogue | None]:
         """Return the layers of the geometry on the interferograms' grid, and the lookup table on another one."""
         layers: dict[str, Layer] = {}
-        for name, option in (
-            ("height", "dem_file"),
-            ("incidenceAngle", "inc_angle_file"),
-            ("azimuthAngle", "az_angle_file"),
-            ("shadowMask", "shadow_mask_file"),
-            ("waterMask", "water_mask_file"),
-        ):
-            path = one_file(getattr(self.options, option), self.base, self.report, option)
-            layer = self._attempt(name, path) if path is not None else None
+        for name, path in geometry_files(self.options, self.base, self.report, tables=False):
+            layer = self._attempt(name, path)
             if isinstance(layer, RasterLayer):
                 layer = Placed(known_layer(layer, name), layer.grid)
             if layer is not None:
@@ -281,6 +279,21 @@ def find(options: LoadOptions, base: Path) -> Catalogue:
         geometry, lookup = reader.geometry(first, header)
         attributes |= grid_attributes(first.grid) if first.grid is not None else {}
     return assemble(found, geometry, attributes, report, lookup=lookup)
+
+
+def _require_no_half(path: Path, siblings: Sequence[Path]) -> None:
+    """Raise where a file has half the bytes that most have: it would pass for one band instead of two.
+
+    Raises
+    ------
+    InputError
+        It has.
+    """
+    size = path.stat().st_size
+    usual, _ = Counter(other.stat().st_size for other in siblings if other.is_file()).most_common(1)[0]
+    if usual == 2 * size:
+        message = f"{path} has {size} bytes, half of the {usual} that most files of its kind have: it is cut"
+        raise InputError(message)
 
 
 def _last_band(path: Path, shape: tuple[int, int]) -> FlatLayer:

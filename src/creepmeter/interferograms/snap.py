@@ -17,13 +17,13 @@ from creepmeter.interferograms.catalogue import (
     Report,
     assemble,
     matching,
-    one_file,
     require_matching,
 )
 from creepmeter.interferograms.companions import (
     OPTION_OF,
     LostLayers,
     Placed,
+    geometry_files,
     is_geotiff,
     on_grid,
     place_of,
@@ -170,18 +170,7 @@ class _Reader:
     def geometry(self, first: Interferogram, attributes: dict[str, str]) -> dict[str, Layer]:
         """Return the layers of the geometry, brought to the interferograms' grid."""
         layers: dict[str, Layer] = {}
-        for name, option in (
-            ("height", "dem_file"),
-            ("incidenceAngle", "inc_angle_file"),
-            ("azimuthAngle", "az_angle_file"),
-            ("latitude", "lookup_y_file"),
-            ("longitude", "lookup_x_file"),
-            ("shadowMask", "shadow_mask_file"),
-            ("waterMask", "water_mask_file"),
-        ):
-            path = one_file(getattr(self.options, option), self.base, self.report, option)
-            if path is None:
-                continue
+        for name, path in geometry_files(self.options, self.base, self.report):
             try:
                 band = open_bands(path, name)[0]
             except CreepmeterError as problem:

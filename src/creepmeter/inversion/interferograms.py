@@ -181,13 +181,8 @@ def invert_pixels(block: PhaseBlock, observations: Observations, options: Networ
         phases, root of the sum of squared residuals of offsets; ``pairs`` (y, x); ``sigma`` (time, y, x) if asked for.
         0 where nothing is inverted. ``bridged`` (y, x): where islands were bridged.
     """
-    pairs, rows, columns = block.obs.shape
-    flat = PhaseBlock(
-        block.obs.reshape(pairs, -1),
-        block.wanted.ravel(),
-        None if block.quality is None else block.quality.reshape(pairs, -1),
-        None if block.mask is None else block.mask.reshape(pairs, -1),
-    )
+    rows, columns = block.obs.shape[1:]
+    flat = _flat(block)
     direct = options.weight_func == "var" and observations.is_phase  # the normal matrix is that of the errors
     found = _solve(flat, observations, options, with_sigma=options.sigma and direct)
     out = {"displacement": found.displacement, "quality": found.quality, "pairs": found.pairs}
@@ -195,9 +190,66 @@ def invert_pixels(block: PhaseBlock, observations: Observations, options: Networ
     if options.sigma and direct:
         out["sigma"] = found.sigma
     if options.residual_norm in _NORMS or (options.sigma and not direct):
-        exact = _solve_in_full(flat, observations, options)
+        sigma = _spread_of_pairs(flat, observations)
+        weight = None if options.weight_func == "var" else _given_weight(flat, observations, options, sigma)
+        exact = _solve_in_full(flat, observations, options, sigma, weight)
         out |= _taken_over(exact, found.state > LEFT_OUT, options)
     return {name: values.reshape(*values.shape[:-1], rows, columns) for name, values in out.items()}
+
+
+def _flat(block: PhaseBlock) -> PhaseBlock:
+    """Return the pixels of a block in one row."""
+    pairs = len(block.obs)
+    return PhaseBlock(
+        block.obs.reshape(pairs, -1),
+        block.wanted.ravel(),
+        None if block.quality is None else block.quality.reshape(pairs, -1),
+        None if block.mask is None else block.mask.reshape(pairs, -1),
+    )
+
+
+def combined_variance(
+    block: PhaseBlock,
+    observations: Observations,
+    options: NetworkInversionOptions,
+    combinations: Floats,
+    reference_coherence: Values | None = None,
+) -> Floats:
+    r"""Return the variance of linear combinations of dates, (combination, y, x).
+
+    Parameters
+    ----------
+    block : PhaseBlock
+        The pixels.
+    observations : Observations
+        What they are.
+    options : NetworkInversionOptions
+        How they are inverted.
+    combinations : array, (combination, time)
+        Coefficients :math:`g`; each sums to zero, so that no date is special.
+    reference_coherence : array, (pair,), optional
+        That of the reference pixel, whose noise every other pixel has too.
+
+    Returns
+    -------
+    array
+        Square metres; NaN where nothing is inverted, or nothing tells the errors of the pairs.
+
+    Notes
+    -----
+    :math:`g^T C g` with the covariance :math:`C = K V K^T` of the dates, where :math:`K = (A^T W A)^{-1} A^T W`, and V
+    are the variances of the pairs: of the pixel and of the reference pixel. The first part for weights 1/V is
+    :math:`(A^T W A)^{-1}`. C itself is not needed: one solution for each combination gives the same.
+    """
+    rows, columns = block.obs.shape[1:]
+    flat = _flat(block)
+    sigma = _spread_of_pairs(flat, observations)
+    weight = _given_weight(flat, observations, options, sigma)
+    if sigma is not None and reference_coherence is not None:
+        common = phase_spread(reference_coherence, observations.looks, observations.cycle_m)
+        sigma = np.hypot(sigma, common[:, None])
+    found = _solve_in_full(flat, observations, options, sigma, weight, combinations)
+    return found.variance.reshape(len(combinations), rows, columns)
 
 
 def needs_full_solution(options: NetworkInversionOptions, *, is_phase: bool) -> bool:
@@ -256,25 +308,39 @@ def _solve(
     )
 
 
-def _solve_in_full(block: PhaseBlock, observations: Observations, options: NetworkInversionOptions) -> Solution:
+def _given_weight(
+    block: PhaseBlock, observations: Observations, options: NetworkInversionOptions, sigma: Floats | None
+) -> Floats | None:
+    """Return the weights of the pairs; None where all weigh alike."""
+    if options.weight_func == "no" or block.quality is None or sigma is None:
+        return None
+    if options.weight_func == "var":
+        return np.asarray(sigma**-2, np.float64)
+    return phase_weights(block.quality, options.weight_func, observations.looks)
+
+
+def _solve_in_full(
+    block: PhaseBlock,
+    observations: Observations,
+    options: NetworkInversionOptions,
+    sigma: Floats | None,
+    weight: Floats | None,
+    combinations: Floats | None = None,
+) -> Solution:
     """Solve with robust norms, and errors for any weights."""
     obs = _referenced(block, observations, options) * observations.scale
-    sigma = _spread_of_pairs(block, observations)
-    weigh_by_sigma = sigma is not None and options.weight_func == "var"
     rule = Rule(
         norm=_NORMS.get(options.residual_norm, L2),
         broken=BY_VELOCITY if options.min_norm_velocity else BY_DISPLACEMENT,
-        weigh_by_sigma=weigh_by_sigma,
+        weigh_by_sigma=sigma is not None and weight is None and options.weight_func == "var",
         share=1.0,
         min_pairs=1,
         cycle=observations.cycle_m,
         limits=np.array([_ROUNDS, _TOLERANCE]),
         days=observations.days,
+        every_date=True,
     )
-    weight = None
-    if not weigh_by_sigma and options.weight_func != "no" and block.quality is not None:
-        weight = phase_weights(block.quality, options.weight_func, observations.looks)
-    return solve_network(obs, observations.layout, rule, sigma=sigma, weight=weight)
+    return solve_network(obs, observations.layout, rule, sigma=sigma, weight=weight, combination=combinations)
 
 
 def _referenced(block: PhaseBlock, observations: Observations, options: NetworkInversionOptions) -> Floats:

@@ -288,7 +288,7 @@ def invert_block(
             parts.setdefault(name, []).append(values.reshape(*values.shape[:-1], rows, columns))
     if rejected:
         logger.warning("%d measurements have no positive, finite weight and are left out", rejected)
-    found = {name: np.stack(values) for name, values in parts.items() if name != "pairs_rejected"}
+    found = {name: np.stack(values) for name, values in parts.items() if name not in ("pairs_rejected", "variance")}
     coherence = found.pop("coherence")
     return {**found, "temporal_coherence": coherence} if cycle_m > 0 else found
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.io import netcdf_file
 
 from creepmeter.errors import ImageError
-from creepmeter.io.layers import dataset_in, open_hdf
+from creepmeter.io.layers import dataset_in, item_in, open_hdf
 from creepmeter.io.rasterfile import MAX_PIXELS, require_local
 
 Values = npt.NDArray[Any]
@@ -183,14 +183,15 @@ class _Hdf:
         return _header(self.path, found.shape, axes, centres, variable, texts)
 
     def _maps(self) -> list[str]:
-        return [name for name, item in self.file.items() if isinstance(item, h5py.Dataset) and item.ndim == _MAP_AXES]
+        items = {name: item_in(self.file, name, self.path) for name in self.file}
+        return [name for name, item in items.items() if isinstance(item, h5py.Dataset) and item.ndim == _MAP_AXES]
 
     def _axis(self, found: h5py.Dataset, number: int, usual: str) -> str:
         """Return the name of a coordinate: attached to the map, or usual, of the right length."""
         usuals = (usual, {"y": "lat", "x": "lon"}[usual])
         attached = [] if sum(name in self.file for name in usuals) == 1 else found.dims[number].values()
         for name in (*(str(scale.name).strip("/") for scale in attached), *usuals, f"{usual}coordinates"):
-            item = self.file.get(name)
+            item = item_in(self.file, name, self.path)
             if isinstance(item, h5py.Dataset) and item.shape == (found.shape[number],):
                 return name
         message = f"grid {self.path} has no coordinates for axis {usual} of {found.name}: write it again with GMT"

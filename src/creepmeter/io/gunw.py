@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 
 from creepmeter.errors import ImageError
 from creepmeter.io.hdf_chunks import PackedLayer
-from creepmeter.io.layers import dataset_in, open_hdf
+from creepmeter.io.layers import dataset_in, item_in, open_hdf
 from creepmeter.io.rasterfile import MAX_PIXELS
 from creepmeter.model.grid import Grid
 
@@ -114,21 +114,21 @@ def read_gunw(path: Path) -> GunwHeader:
             path=path,
             grid=GeoBox(shape, Affine(across, 0.0, corner[0], 0.0, -down, corner[1]), "EPSG:4326"),
             flipped=south_up,
-            fills={name: _fill(item) for name, item in _inside(file, DATA, _FLAT) if item.shape == shape},
-            cubes=frozenset(name for name, _ in _inside(file, GEOMETRY, _CUBE)),
-            wavelength_m=_number(file, "wavelength"),
-            orbit_direction=_text(file, f"{RADAR}/orbitDirection"),
-            slant_range_m=_number(file, "slantRangeStart"),
-            range_spacing_m=_number(file, "slantRangeSpacing"),
+            fills={name: _fill(item) for name, item in _inside(file, DATA, _FLAT, path) if item.shape == shape},
+            cubes=frozenset(name for name, _ in _inside(file, GEOMETRY, _CUBE, path)),
+            wavelength_m=_number(file, "wavelength", path),
+            orbit_direction=_text(file, f"{RADAR}/orbitDirection", path),
+            slant_range_m=_number(file, "slantRangeStart", path),
+            range_spacing_m=_number(file, "slantRangeSpacing", path),
             times=tuple(
                 text
                 for name in ("azimuthZeroDopplerStartTime", "azimuthZeroDopplerEndTime")
-                if (text := _text(file, f"{RADAR}/{name}"))
+                if (text := _text(file, f"{RADAR}/{name}", path))
             ),
             granules=tuple(
                 text
                 for role in ("reference", "secondary")
-                if (text := _text(file, f"{RADAR}/inputSLC/{role}/L1InputGranules"))
+                if (text := _text(file, f"{RADAR}/inputSLC/{role}/L1InputGranules", path))
             ),
         )
 
@@ -205,15 +205,13 @@ def _axis(file: h5py.File, name: str, path: Path) -> Floats:
     return values
 
 
-def _inside(file: h5py.File, group: str, axes: int) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Yield the numeric datasets of a group that have so many axes and lie in the file itself."""
-    found = file.get(group)
+def _inside(file: h5py.File, group: str, axes: int, path: Path) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Yield the numeric datasets of a group that have so many axes; one that lies in another file is refused."""
+    found = item_in(file, group, path)
     if not isinstance(found, h5py.Group):
         return
     for name in found:
-        if not isinstance(found.get(name, getlink=True), h5py.HardLink):
-            continue
-        item = found[name]
+        item = item_in(file, f"{group}/{name}", path)
         if isinstance(item, h5py.Dataset) and item.ndim == axes and item.dtype.kind in "uif":
             yield str(name), item
 
@@ -223,24 +221,24 @@ def _fill(item: h5py.Dataset) -> float | None:
     return None if value is None else float(np.asarray(value).ravel()[0])
 
 
-def _found(file: h5py.File, name: str) -> Any:  # noqa: ANN401 - a value of any type
+def _found(file: h5py.File, name: str, path: Path) -> Any:  # noqa: ANN401 - a value of any type
+    item = item_in(file, name, path)
     try:
-        item = file.get(name)
         return item[()] if isinstance(item, h5py.Dataset) and item.size is not None and item.size < _MAX_CUBE else None
     except (OSError, RuntimeError, KeyError):
         return None
 
 
-def _number(file: h5py.File, name: str) -> float | None:
-    value = _found(file, f"{RADAR}/{name}")
+def _number(file: h5py.File, name: str, path: Path) -> float | None:
+    value = _found(file, f"{RADAR}/{name}", path)
     if value is None or np.asarray(value).dtype.kind not in "uif" or np.asarray(value).size == 0:
         return None
     number = float(np.asarray(value).ravel()[0])
     return number if np.isfinite(number) else None
 
 
-def _text(file: h5py.File, name: str) -> str | None:
-    value = _found(file, name)
+def _text(file: h5py.File, name: str, path: Path) -> str | None:
+    value = _found(file, name, path)
     if value is None:
         return None
     parts = [part.decode("utf-8", errors="replace") if isinstance(part, bytes) else str(part) for part in _flat(value)]

@@ -273,20 +273,35 @@ def dataset_in(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     ImageError
         There is none of this name, or its data lie in another file.
     """
+    found = item_in(file, name, path)
+    if found is None:
+        message = f"{path} has no dataset {name!r}: get the file again or leave it out"
+        raise ImageError(message)
+    if not isinstance(found, h5py.Dataset):
+        message = f"{path}: {name!r} is a group, not a dataset"
+        raise ImageError(message)
+    return found
+
+
+def item_in(file: h5py.File, name: str, path: Path) -> h5py.Group | h5py.Dataset | None:
+    """Return a group or dataset of an open file, following no link out of it; None where there is none.
+
+    Raises
+    ------
+    ImageError
+        It lies in another file, or its data do.
+    """
     group: Any = file
     for part in name.strip("/").split("/"):
         link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
         if link is None:
-            message = f"{path} has no dataset {name!r}: get the file again or leave it out"
-            raise ImageError(message)
+            return None
         group = None if isinstance(link, h5py.ExternalLink | h5py.SoftLink) else group.get(part)
         if group is None or (isinstance(group, h5py.Dataset) and (group.external or group.is_virtual)):
             message = f"{path}: {name!r} lies in another file, which is not followed; copy the data into one file"
             raise ImageError(message)
-    if not isinstance(group, h5py.Dataset):
-        message = f"{path}: {name!r} is a group, not a dataset"
-        raise ImageError(message)
-    return group
+    found: h5py.Group | h5py.Dataset = group
+    return found
 
 
 def _bounds(shape: tuple[int, int], rows: slice, columns: slice) -> tuple[int, int, int, int]:

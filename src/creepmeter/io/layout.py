@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 
 from creepmeter.errors import StoreError
 from creepmeter.io.attributes import jsonable
-from creepmeter.model.grid import SPATIAL_REF
+from creepmeter.model.conventions import SPATIAL_REF
 
 TILE_PX = 256  # a map chunk never exceeds this edge, so that a block of the map touches few chunks
 CHUNK_BYTES = 4 * 2**20

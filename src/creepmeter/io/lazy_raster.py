@@ -15,8 +15,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from creepmeter.io.rasterfile import header_of, is_south_up, local_grid, open_raster
+from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS
 from creepmeter.model.grid import grid_coords
-from creepmeter.model.schema import CONVENTIONS, MAP_DIMS
 
 
 @dataclass(frozen=True)

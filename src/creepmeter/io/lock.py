@@ -94,6 +94,9 @@ class RunLock:
             aside = self.path.with_name(f"{LOCK_NAME}.stale.{os.getpid()}")
             with suppress(FileNotFoundError):
                 self.path.rename(aside)
+                if _read(aside) != holder:  # another process was faster: this is its lock
+                    with suppress(OSError):
+                        os.link(aside, self.path)
                 aside.unlink()
 
 
@@ -139,4 +142,6 @@ def _start_time(pid: int) -> str | None:
 def _describe(holder: dict[str, Any] | None) -> str:
     if holder is None:
         return "an unknown process"
-    return f"process {holder.get('pid')} on {holder.get('host')}"
+    host = holder.get("host")
+    gone = "" if host == socket.gethostname() else f" (if that is gone, delete {LOCK_NAME} there)"
+    return f"process {holder.get('pid')} on {host}{gone}"

@@ -14,7 +14,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from creepmeter.errors import ImageError
-from creepmeter.io.layers import dataset_in, open_hdf
+from creepmeter.io.layers import dataset_in, item_in, open_hdf
 from creepmeter.model.grid import Grid
 
 _MAP_AXES = 2
@@ -83,7 +83,7 @@ def read_netcdf_maps(path: Path) -> NetcdfMaps:
     with open_hdf(path) as file:
         variables, attributes = {}, _attributes(file)
         for name in file:
-            item = file.get(name)
+            item = item_in(file, name, path)
             if isinstance(item, h5py.Dataset) and item.ndim == _MAP_AXES and item.dtype.kind in "uif":
                 shape = (int(item.shape[0]), int(item.shape[1]))
                 variables[name] = MapVariable(name, shape, _attributes(item))

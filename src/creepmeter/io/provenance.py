@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from creepmeter.errors import StoreError
 from creepmeter.io import swap
 from creepmeter.io.attributes import jsonable
 from creepmeter.io.mintpy.digest import digest_mintpy
 from creepmeter.io.mintpy.listing import is_mintpy_file
+
+if TYPE_CHECKING:  # slow to load
+    import xarray as xr
 
 SAMPLES = 16
 SAMPLE_BYTES = 64 * 1024
@@ -101,7 +103,7 @@ def digest_arrays(*arrays: npt.ArrayLike | xr.Dataset) -> str:
     """Return a digest of arrays or Datasets in memory: types, shapes, every value, names and attributes."""
     digest = hashlib.sha256()
     for item in arrays:
-        if isinstance(item, xr.Dataset):
+        if isinstance(item, Mapping):
             _add_dataset(digest, item)
         else:
             _add_array(digest, np.asarray(item))

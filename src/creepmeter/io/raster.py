@@ -20,8 +20,8 @@ from scipy import ndimage
 from creepmeter.errors import GridError, ImageError, StoreError
 from creepmeter.io import swap
 from creepmeter.io.rasterfile import MAX_PIXELS, Header, header_of, is_south_up, local_grid, open_raster
+from creepmeter.model.conventions import MAP_DIMS
 from creepmeter.model.grid import Grid
-from creepmeter.model.schema import MAP_DIMS
 
 __all__ = [
     "Header",

@@ -149,7 +149,7 @@ class StoreWriter:
         mark = _fingerprint(template, chunks, key)
         with swap.file_errors(target, "write"):
             swap.recover(target)
-            if _read(partial / "key") == mark and (partial / "store" / "zarr.json").exists():
+            if swap.read_marker(partial / "key") == mark and (partial / "store" / "zarr.json").exists():
                 swap.remove_stray(partial / "store")
                 group = zarr.open_group(LocalStore(partial / "store"), mode="r+", zarr_format=3)
                 return cls(target, template, group)
@@ -157,12 +157,12 @@ class StoreWriter:
             (partial / "done").mkdir(parents=True)
             group = layout.create(partial / "store", template, chunks)
             swap.sync_tree(partial / "store")
-            _write_marker(partial / "key", mark)
+            swap.write_marker(partial / "key", mark)
             return cls(target, template, group)
 
     def done(self, block_id: str) -> bool:
         """Tell whether a block is on disk."""
-        return _marker_name(block_id) in self._done
+        return swap.marker_name(block_id) in self._done
 
     def put(self, block_id: str, region: Mapping[str, slice], variables: Mapping[str, npt.ArrayLike]) -> None:
         """Write one block, flush it to disk, then mark it as done.
@@ -183,8 +183,8 @@ class StoreWriter:
         """
         with swap.file_errors(self._path, "write"):
             swap.sync_files([file for name, values in variables.items() for file in self._put(name, region, values)])
-            _write_marker(self._journal / _marker_name(block_id), block_id)
-        self._done.add(_marker_name(block_id))
+            swap.write_marker(self._journal / swap.marker_name(block_id), block_id)
+        self._done.add(swap.marker_name(block_id))
 
     def _put(self, name: str, region: Mapping[str, slice], values: npt.ArrayLike) -> list[Path]:
         """Write one variable of a block; return the files that hold it."""
@@ -246,20 +246,3 @@ def _fingerprint(template: xr.Dataset, chunks: Mapping[str, int], key: str) -> s
         if name in template.coords:
             digest.update(np.ascontiguousarray(variable.values).tobytes())
     return digest.hexdigest()
-
-
-def _marker_name(block_id: str) -> str:
-    return hashlib.sha256(block_id.encode()).hexdigest()[:32]
-
-
-def _write_marker(path: Path, text: str) -> None:
-    """Write a small file so that it is either whole or not there."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    swap.sync_file(fresh)
-    fresh.replace(path)
-    swap.sync_folder(path.parent)
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None

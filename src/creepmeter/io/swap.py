@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -121,3 +122,22 @@ def write_text(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
         sync_file(fresh)
         fresh.replace(path)
+
+
+def marker_name(part: str) -> str:
+    """Return the name of the file that says that a part of a product is on disk."""
+    return hashlib.sha256(part.encode()).hexdigest()[:32]
+
+
+def write_marker(path: Path, text: str) -> None:
+    """Write a small file so that it is either whole or not there."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    sync_file(fresh)
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def read_marker(path: Path) -> str | None:
+    """Return what such a file says, None where there is none."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None

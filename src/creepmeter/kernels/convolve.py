@@ -85,6 +85,8 @@ def _mend(
         mean = sums[2, k] / max(sums[3, k], np.float32(1.0))
         line[left + k] += (total - sums[0, k]) * mean
         kept[left + k] = middle[left + k + size // 2] > 0.0 and sums[1, k] >= LEAST_ENERGY * energy
+        if not kept[left + k]:
+            line[left + k] = 0.0
 
 
 @jit

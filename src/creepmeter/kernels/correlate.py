@@ -430,9 +430,9 @@ def search_chips(
     numbers = np.array([chip, step, cell, radius_y, radius_x, *place])
     room = np.empty((ny, nx, 0, 0), np.float32) if kept is None else kept
     down, along = chips_down(step // cell), chips_across(chip // cell, step // cell)
-    sizes = (-(-nx // along), down, along)
+    sizes, fewest = (-(-nx // along), down, along), float(np.ceil(least))
     in_threads(
-        lambda start, stop: _search_tiles(start, stop, images, wanted, sizes, numbers, least, out, room),
+        lambda start, stop: _search_tiles(start, stop, images, wanted, sizes, numbers, fewest, out, room),
         sizes[0] * -(-ny // down),
     )
     return out

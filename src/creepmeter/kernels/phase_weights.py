@@ -23,6 +23,7 @@ BINS = 200
 BIN = 0.005  # of coherence
 LEAST_COHERENCE = 0.05
 MOST_COHERENCE = 0.999  # for the Fisher information, which is infinite at 1
+LOOKS_RATIO = 1.94  # looks that count for one where samples are correlated
 MOST_LOOKS = 80  # beyond, the variance hardly changes and powers overflow
 _SAMPLES = 200  # of the phase from -pi to pi
 
@@ -113,5 +114,5 @@ def looks_of(stated: float | None, azimuth: float, range_: float) -> int:
     >>> looks_of(None, 5, 20)
     52
     """
-    looks = stated if stated is not None else azimuth * range_ / 1.94
+    looks = stated if stated is not None else azimuth * range_ / LOOKS_RATIO
     return max(round(looks), 1)

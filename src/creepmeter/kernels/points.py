@@ -63,9 +63,9 @@ def _padded(values: Floats) -> Floats:
 
 
 @jit
-def _flat(values: Floats) -> Floats:
-    """Return a window row behind row, with room for the longest read behind it."""
-    out = np.zeros(values.size + TAPS, np.float32)
+def _flat(values: Floats, template: Floats) -> Floats:
+    """Return a window row behind row, with room behind it for the last row of a padded template."""
+    out = np.zeros(values.size + template.shape[1], np.float32)
     out[: values.size] = values.reshape(-1)
     return out
 
@@ -79,7 +79,8 @@ def _whole_point(a: Floats, b: Floats, shape: tuple[int, int], inside: Bounds, l
     integrate(a, sums_a, squares_a)
     integrate(b, sums_b, squares_b)
     products = np.empty(shape[0] * width, np.float32)
-    _products(_padded(a), _flat(b), shape[0], products)
+    template = _padded(a)
+    _products(template, _flat(b, template), shape[0], products)
     mean, inverse = np.empty(shape[1], np.float32), np.empty(shape[1], np.float32)
     total = sums_a[chip, chip]
     _, scale = moments(total, squares_a[chip, chip], float(chip * chip), least)
@@ -97,7 +98,7 @@ def _masked_point(
     """Write the correlations of a chip where pixels are missing."""
     width = b.shape[1]
     first = (_padded(a), _padded(mask_a), _padded(a * a))
-    second = (_flat(b), _flat(mask_b), _flat(b * b))
+    second = (_flat(b, first[0]), _flat(mask_b, first[0]), _flat(b * b, first[0]))
     sums = np.empty((6, shape[0] * width), np.float32)
     _products(first[0], second[0], shape[0], sums[0])
     _products(first[1], second[1], shape[0], sums[1])
@@ -130,8 +131,10 @@ def _correlate_point(images: Images, place: Ints, chip: int, least: float, out: 
     y, x = top + dy - radius_y, left + dx - radius_x
     whole = copy_tile(images[0], images[1], top, left, a, mask_a)
     whole = copy_tile(images[2], images[3], y, x, b, mask_b) and whole
+    rows, columns = images[0].shape
+    inside = top >= 0 and left >= 0 and top + chip <= rows and left + chip <= columns
     rows, columns = images[2].shape
-    inside = y >= 0 and x >= 0 and y + b.shape[0] <= rows and x + b.shape[1] <= columns
+    inside = inside and y >= 0 and x >= 0 and y + b.shape[0] <= rows and x + b.shape[1] <= columns
     if whole and inside:
         _whole_point(a, b, shape, (0, b.shape[0], 0, b.shape[1]), least, out)
     else:
@@ -139,34 +142,41 @@ def _correlate_point(images: Images, place: Ints, chip: int, least: float, out: 
 
 
 @jit
+def _search_alike(images: Images, places: Ints, chip: int, least: float, out: Floats) -> None:
+    """Search at most BATCH points that share their radii."""
+    radius_y, radius_x = places[0, 4], places[0, 5]
+    down, along = 2 * radius_y + 1, 2 * radius_x + 1
+    surfaces = np.full((down * along, BATCH), UNDEFINED, np.float32)
+    surface = np.empty((down, along), np.float32)
+    for k in range(len(places)):
+        _correlate_point(images, places[k], chip, least, surface)
+        surfaces[:, k] = surface.reshape(-1)
+    sizes = (down, along, along)
+    best, second = np.empty(BATCH, np.float32), np.empty(BATCH, np.float32)
+    peaks = np.empty(BATCH, np.int32)
+    highest(surfaces, sizes, best, peaks)
+    second_highest(surfaces, sizes, peaks, second)
+    for k in range(len(places)):
+        found, peak = out[k], int(peaks[k])
+        found[:] = 0.0
+        found[2], found[3], found[4] = best[k], second[k], 1.0
+        if peak >= 0:
+            found[0] = peak // along - radius_y + places[k, 2]
+            found[1] = peak % along - radius_x + places[k, 3]
+            describe_peak(surfaces, sizes, k, peak, found)
+
+
+@jit
 def _search_range(start: int, stop: int, images: Images, places: Ints, chip: int, least: float, out: Floats) -> None:
-    """Search batches `start` to `stop` of points."""
+    """Search batches `start` to `stop` of points; where radii change a batch is cut, for peaks need the true border."""
     for batch in range(start, stop):
-        first, last = batch * BATCH, min(len(places), (batch + 1) * BATCH)
-        radius_y, radius_x = places[first:last, 4].max(), places[first:last, 5].max()
-        down, along = 2 * radius_y + 1, 2 * radius_x + 1
-        surfaces = np.full((down * along, BATCH), UNDEFINED, np.float32)
-        cube = surfaces.reshape(down, along, BATCH)
-        for k in range(first, last):
-            own_y, own_x = places[k, 4], places[k, 5]
-            surface = np.empty((2 * own_y + 1, 2 * own_x + 1), np.float32)
-            _correlate_point(images, places[k], chip, least, surface)
-            y, x = radius_y - own_y, radius_x - own_x
-            cube[y : y + surface.shape[0], x : x + surface.shape[1], k - first] = surface
-        sizes = (down, along, along)
-        best, second = np.empty(BATCH, np.float32), np.empty(BATCH, np.float32)
-        peaks = np.empty(BATCH, np.int32)
-        highest(surfaces, sizes, best, peaks)
-        second_highest(surfaces, sizes, peaks, second)
-        for k in range(first, last):
-            lane, found = k - first, out[k]
-            found[:] = 0.0
-            found[2], found[3], found[4] = best[lane], second[lane], 1.0
-            peak = int(peaks[lane])
-            if peak >= 0:
-                found[0] = peak // along - radius_y + places[k, 2]
-                found[1] = peak % along - radius_x + places[k, 3]
-                describe_peak(surfaces, sizes, lane, peak, found)
+        first, end = batch * BATCH, min(len(places), (batch + 1) * BATCH)
+        while first < end:
+            last = first + 1
+            while last < end and places[last, 4] == places[first, 4] and places[last, 5] == places[first, 5]:
+                last += 1
+            _search_alike(images, places[first:last], chip, least, out[first:last])
+            first = last
 
 
 def search_points(images: Images, places: Ints, chip: int, least: float) -> Floats:
@@ -190,7 +200,8 @@ def search_points(images: Images, places: Ints, chip: int, least: float) -> Floa
         As `creepmeter.kernels.correlate.search_chips`.
     """
     out = np.full((len(places), PEAK_FIELDS), np.nan, np.float32)
+    fewest = float(np.ceil(least))
     in_threads(
-        lambda start, stop: _search_range(start, stop, images, places, chip, least, out), -(-len(places) // BATCH)
+        lambda start, stop: _search_range(start, stop, images, places, chip, fewest, out), -(-len(places) // BATCH)
     )
     return out

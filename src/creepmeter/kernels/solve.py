@@ -27,7 +27,7 @@ from creepmeter.kernels.irls import (
     make_work,
     solve_norm,
 )
-from creepmeter.kernels.minimum_norm import minimum_norm_operator
+from creepmeter.kernels.minimum_norm import bridge_islands, minimum_norm_operator
 from creepmeter.kernels.threads import in_threads
 
 MEASURED, NO_DATA, BROKEN, TOO_FEW, BRIDGED = 0, 1, 2, 3, 4
@@ -46,7 +46,8 @@ class Rule(NamedTuple):
     pair, in (0, 1]; the rest belongs to the images. ``min_pairs``: fewer present pairs leave the pixel out.
     ``cycle``: metres per turn of phase, 0 = no phase. ``limits`` (2,): most iterations, change at which to stop (in
     units of the smallest spread). ``days`` (n,): time of the dates. ``first``: the pixel of the output that the first
-    of the input belongs to.
+    of the input belongs to. ``every_date``: a date without pairs is an island to be bridged, and displacement counts
+    from the first date; else it is not measured, and displacement counts from the first date measured.
     """
 
     norm: int
@@ -58,10 +59,14 @@ class Rule(NamedTuple):
     limits: Floats
     days: Floats
     first: int = 0
+    every_date: bool = False
 
 
 class Solution(NamedTuple):
-    """What the solver fills: ``displacement``, ``sigma`` (n, P) metres; the others (P,). NaN = not measured."""
+    """What the solver fills: ``displacement``, ``sigma`` (n, P) metres; the others (P,). NaN = not measured.
+
+    ``variance`` (f, P): of the combinations of dates that were asked for.
+    """
 
     displacement: Floats
     sigma: Floats
@@ -71,6 +76,7 @@ class Solution(NamedTuple):
     pairs_rejected: npt.NDArray[np.int16]
     reason: npt.NDArray[np.uint8]
     datum: npt.NDArray[np.int16]
+    variance: Floats
 
 
 @jit
@@ -186,24 +192,73 @@ def _find_variance(layout: Layout, rule: Rule, work: Work, sigma_known: bool) ->
 
 
 @jit
-def _solve_bridged(layout: Layout, rule: Rule, work: Work, q: int, sigma_known: bool) -> None:
-    # minimum norm of one pixel: fills x, residual and step
-    for k in range(work.prior.shape[0]):
-        work.weight[k, q] = work.prior[k, q]
-    operator, rank = minimum_norm_operator(layout, work.weight[:, q], rule.days, rule.broken == BY_VELOCITY)
-    ground = layout.order[work.ground[q]]
-    for j in range(work.x.shape[0]):
-        work.x[j, q] = 0.0
-        for k in range(work.obs.shape[0]):
-            work.x[j, q] += (operator[layout.order[j], k] - operator[ground, k]) * work.obs[k, q]
+def _find_gaps(rule: Rule, work: Work) -> None:
+    # pixels with a date that has no pairs, and the first date as datum
+    for q in range(work.ground.size):
+        if rule.every_date and work.used[q] > 0:
+            for j in range(work.touched.shape[0]):
+                work.broken[q] |= work.touched[j, q] == 0.0
+
+
+@jit
+def _bridge(
+    layout: Layout, rule: Rule, work: Work, q: int, sigma_known: bool, combination: Floats, variance: Floats
+) -> None:
+    # minimum norm of one pixel from the motion of its islands: fills x, residual, step and variance (f,)
+    weight, x = np.empty(work.prior.shape[0]), work.x[:, q].copy()
+    for k in range(weight.size):
+        weight[k] = work.prior[k, q] * work.trust[k, q]
+        work.weight[k, q] = weight[k]
+    bridge_islands(layout, weight, rule.days, rule.broken == BY_VELOCITY, x)
+    if rule.every_date:
+        work.ground[q] = layout.position[0]
+    for j in range(x.size):
+        work.x[j, q] = x[j] - x[work.ground[q]]
     find_residuals(layout, work)
+    operator, rank = minimum_norm_operator(layout, weight, rule.days, rule.broken == BY_VELOCITY)
     if not sigma_known:
-        _spread_posterior(rule, work, q, work.used[q] - rank, True)
-    for j in range(work.x.shape[0]):
-        work.step[j, q] = 0.0
-        for k in range(work.obs.shape[0]):
-            gain = operator[layout.order[j], k] - operator[ground, k]
-            work.step[j, q] += gain * gain * work.variance[k, q]
+        _spread_posterior(rule, work, q, work.used[q] - rank, rule.norm == L2)
+    inflation = L1_INFLATION if rule.norm == L1 and work.active[q] else 1.0
+    ground = layout.order[work.ground[q]]
+    error = np.zeros(weight.size)  # of each pair, passed on
+    for j in range(x.size):
+        for k in range(weight.size):
+            error[k] = operator[layout.order[j], k] - operator[ground, k]
+        work.step[j, q] = _passed_on(error, work, q, inflation)
+    for f in range(combination.shape[0]):
+        error[:] = 0.0
+        for j in range(x.size):
+            for k in range(weight.size):
+                error[k] += combination[f, j] * (operator[j, k] - operator[ground, k])
+        variance[f] = _passed_on(error, work, q, inflation)
+
+
+@jit
+def _passed_on(gain: Floats, work: Work, q: int, inflation: float) -> float:
+    # the variance that pairs with such gains leave; ``inflation`` of L1, where it could be used
+    total = 0.0
+    for k in range(gain.size):
+        if work.weight[k, q] > 0.0:
+            total += gain[k] * gain[k] * work.variance[k, q] / work.trust[k, q]
+    return total * inflation
+
+
+@jit
+def _combine(layout: Layout, rule: Rule, work: Work, combination: Floats, start: int, variance: Floats) -> None:
+    # variance (f, P) of combinations g: with N y = g that of g x is the sum of (w (y_sec - y_ref))^2 V
+    column = work.before
+    for f in range(combination.shape[0]):
+        for j in range(column.shape[0]):
+            for q in range(column.shape[1]):
+                column[j, q] = 0.0 if j == work.ground[q] else combination[f, layout.order[j]]
+        substitute(work.c, work.reciprocal, layout.reach, column)
+        for q in range(column.shape[1]):
+            total = 0.0
+            for k in range(work.weight.shape[0]):
+                if work.weight[k, q] > 0.0:
+                    gain = work.weight[k, q] * (column[layout.sec[k], q] - column[layout.ref[k], q])
+                    total += gain * gain * work.variance[k, q] / work.trust[k, q]
+            variance[f, start + q] = total * (L1_INFLATION if rule.norm == L1 else 1.0)
 
 
 @jit
@@ -252,25 +307,39 @@ def _write_dates(start: int, layout: Layout, rule: Rule, work: Work, out: Soluti
         place = layout.position[j]
         for q in range(work.ground.size):
             pixel = rule.first + start + q
-            known = out.datum[pixel] >= 0 and work.touched[place, q] > 0.0
+            known = out.datum[pixel] >= 0 and (work.touched[place, q] > 0.0 or rule.every_date)
             out.displacement[j, pixel] = work.x[place, q] if known else np.nan
             out.sigma[j, pixel] = (work.step[place, q] if place != work.ground[q] else 0.0) if known else np.nan
 
 
 @jit
 def _solve_lanes(
-    obs: Floats, sigma: Floats, given: Floats, start: int, layout: Layout, rule: Rule, work: Work, out: Solution
+    obs: Floats,
+    sigma: Floats,
+    given: Floats,
+    combination: Floats,
+    start: int,
+    layout: Layout,
+    rule: Rule,
+    work: Work,
+    out: Solution,
 ) -> None:
     # solve the pixels from `start` on, as many as `work` holds
     sigma_known = sigma.size > 0
     _load(obs, sigma, given, start, layout, rule, work)
     _find_datum(layout, work)
     solve_norm(layout, work, rule.norm, np.sqrt(rule.share) if sigma_known else 0.0, rule.limits)
+    _find_gaps(rule, work)
     _judge(start, layout, rule, work, out)
     _find_variance(layout, rule, work, sigma_known)
+    _combine(layout, rule, work, combination, rule.first + start, out.variance)
     for q in range(work.ground.size):
-        if out.reason[rule.first + start + q] == BRIDGED:
-            _solve_bridged(layout, rule, work, q, sigma_known)
+        pixel = rule.first + start + q
+        if out.reason[pixel] == BRIDGED:
+            _bridge(layout, rule, work, q, sigma_known, combination, out.variance[:, pixel])
+            out.datum[pixel] = layout.order[work.ground[q]]
+        elif out.datum[pixel] < 0:
+            out.variance[:, pixel] = np.nan
     _add_common(layout, rule, work)
     _write_statistics(start, rule, work, out)
     _write_dates(start, layout, rule, work, out)
@@ -289,6 +358,7 @@ def solve_network(
     rule: Rule,
     sigma: npt.NDArray[Any] | None = None,
     weight: npt.NDArray[Any] | None = None,
+    combination: Floats | None = None,
 ) -> Solution:
     """Solve all pixels of a stack.
 
@@ -304,6 +374,8 @@ def solve_network(
         Standard errors of the pairs, metres. A pair without a positive, finite one is absent.
     weight : array, (m, P), optional
         Weights where ``rule.weigh_by_sigma`` is false; all 1 by default. Only positive, finite weights count.
+    combination : array, (f, n), optional
+        Combinations of dates whose variance is wanted, from errors that are independent from pair to pair.
 
     Returns
     -------
@@ -319,6 +391,7 @@ def solve_network(
     residuals, and is NaN where there is no redundancy.
     """
     pixels, dates = obs.shape[1], layout.position.size
+    wanted = np.zeros((0, dates)) if combination is None else np.array(combination, np.float64, order="C")
     out = Solution(
         np.empty((dates, pixels)),
         np.empty((dates, pixels)),
@@ -328,8 +401,10 @@ def solve_network(
         np.empty(pixels, np.int16),
         np.empty(pixels, np.uint8),
         np.empty(pixels, np.int16),
+        np.empty((len(wanted), pixels)),
     )
-    in_threads(lambda start, stop: _solve_range(start, stop, (obs, sigma, weight), layout, rule, out), pixels, _CHUNK)
+    arrays = (obs, sigma, weight)
+    in_threads(lambda start, stop: _solve_range(start, stop, arrays, wanted, layout, rule, out), pixels, _CHUNK)
     return out
 
 
@@ -337,6 +412,7 @@ def _solve_range(
     start: int,
     stop: int,
     arrays: Sequence[npt.NDArray[Any] | None],
+    combination: Floats,
     layout: Layout,
     rule: Rule,
     out: Solution,
@@ -351,7 +427,8 @@ def _solve_range(
         for place in range(0, last - first, lanes):
             if last - first - place < lanes:
                 memory = make_work(pairs, layout, last - first - place)
-            _solve_lanes(chunk[0], chunk[1], chunk[2], place, layout, rule._replace(first=first), memory, out)
+            here = rule._replace(first=first)
+            _solve_lanes(chunk[0], chunk[1], chunk[2], combination, place, layout, here, memory, out)
 
 
 NORMS = {"l2": L2, "l1": L1, "huber": HUBER}

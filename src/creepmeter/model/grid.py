@@ -16,9 +16,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS
 
 from creepmeter.errors import GridError
+from creepmeter.model.conventions import SPATIAL_REF
 
 Grid = GeoBox
-SPATIAL_REF = "spatial_ref"
 _TOLERANCE_PX = 1e-3  # grids closer than a thousandth of a pixel are the same grid
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from creepmeter.errors import DisconnectedNetworkError, NetworkError
 from creepmeter.model.epoch import Epoch, Epochs
 from creepmeter.model.pair import Pair
+
+if TYPE_CHECKING:  # slow to load
+    import xarray as xr
 
 Indices = npt.NDArray[np.int64]
 
@@ -84,14 +87,12 @@ class Network:
 
     def islands(self) -> list[Indices]:
         """Return epochs (indices) of each connected part, in order of their first epoch."""
-        from scipy.sparse import coo_array  # noqa: PLC0415 - slow to load, and many commands need no graph
-        from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
-
-        size = len(self.epochs)
-        ones = np.ones(len(self.pairs))
-        graph = coo_array((ones, (self.ref_index, self.sec_index)), shape=(size, size))
-        count, label = connected_components(graph, directed=False)
-        return sorted((np.flatnonzero(label == k) for k in range(count)), key=lambda island: int(island[0]))
+        label = np.arange(len(self.epochs))
+        for ref, sec in zip(self.ref_index, self.sec_index, strict=True):
+            if label[ref] != label[sec]:
+                low, high = sorted((label[ref], label[sec]))
+                label[label == high] = low
+        return [np.flatnonzero(label == first) for first in np.unique(label)]
 
     def is_connected(self) -> bool:
         """Tell whether every epoch can be reached from every other."""

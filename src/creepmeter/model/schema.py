@@ -25,17 +25,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.errors import SchemaError
+from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS
 from creepmeter.model.epoch import EpochLike, Epochs, as_epochs
 from creepmeter.model.grid import Grid, grid_coords, pixel_grid
 from creepmeter.model.pair import Pair
 
-CONVENTIONS = "CF-1.8"
 IMAGE_CUBE = "ImageCube"
 PAIR_STACK = "PairStack"
 TIME_SERIES = "TimeSeries"
 MOTION_MODEL = "MotionModel"
 COMPONENTS = ("east", "north", "up", "los", "azimuth")
-MAP_DIMS = ("y", "x")
 
 _MAIN: dict[str, tuple[str, tuple[str, ...]]] = {
     IMAGE_CUBE: ("image", ("time", "y", "x")),

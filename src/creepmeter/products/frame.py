@@ -24,7 +24,7 @@ Outline = Any  # a shapely geometry, or an array (n, 2) of map coordinates
 MAX_SHOWN_PX = 1600  # a figure shows no more; larger images are thinned before they are drawn
 _SQUARE_SHARE = 0.012  # of the longer side: half a square that marks a pixel
 _KM = 1000.0
-_DEGREE_M = 111_195.0  # of latitude, on a sphere
+DEGREE_M = 111_195.0  # of latitude, on a sphere
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _cell_metres(grid: Grid) -> tuple[float, float]:
     """Return width and height of a cell in metres; in degrees, those at the middle of the grid."""
     if grid.crs is not None and grid.crs.geographic:
         middle = math.radians(grid.affine.f + grid.affine.e * grid.shape[0] / 2)
-        return abs(grid.affine.a) * _DEGREE_M * math.cos(middle), abs(grid.affine.e) * _DEGREE_M
+        return abs(grid.affine.a) * DEGREE_M * math.cos(middle), abs(grid.affine.e) * DEGREE_M
     width, height = np.abs(np.diag(metres_per_pixel(grid)))
     return float(width), float(height)
 

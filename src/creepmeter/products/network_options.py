@@ -12,10 +12,10 @@ from creepmeter.model.options import Options
 class NetworkPlotOptions(Options):
     """How the network of a stack is drawn."""
 
-    dataset: Literal["coherence", "offsetSNR", "tbase", "pbase"] = Field(
-        "coherence",
+    dataset: Literal["coherence", "offsetSNR", "tbase", "pbase"] | None = Field(
+        None,
         description="What colours mean: mean coherence or SNR of each pair, or its temporal (tbase, days) or "
-        "perpendicular (pbase, metres) baseline",
+        "perpendicular (pbase, metres) baseline; default the first of them that the stack has",
     )
     show_kept: bool = Field(default=False, description="Draw only the pairs that are used")
     vmin: float | None = Field(None, allow_inf_nan=False, description="Lower end of the colours")

@@ -14,12 +14,11 @@ from scipy.ndimage import map_coordinates
 from creepmeter.errors import ConfigError
 from creepmeter.model.grid import Grid, metres_per_pixel
 from creepmeter.products.canvas import FONT_PT, INK, PAGE_IN, SMALL_PT, colour_limits, colour_map, new_figure, tidy
-from creepmeter.products.frame import Frame, label_axes, thinned
+from creepmeter.products.frame import DEGREE_M, Frame, label_axes, thinned
 from creepmeter.products.options import MapStyle
 
 Floats = npt.NDArray[np.float64]
 _COLOURS = ("#0b5fa5", "#d1600a", "#3b7d4f", "#8a3ffc", "#6b6b6b")
-_DEGREE_M = 111_195.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def _distance(grid: Grid, rows: Floats, columns: Floats) -> Floats:
     down, across = rows - rows[0], columns - columns[0]
     if grid.crs is not None and grid.crs.geographic:
         middle = np.radians(grid.affine.f + grid.affine.e * rows.mean())
-        east, north = grid.affine.a * across * np.cos(middle) * _DEGREE_M, grid.affine.e * down * _DEGREE_M
+        east, north = grid.affine.a * across * np.cos(middle) * DEGREE_M, grid.affine.e * down * DEGREE_M
     else:
         east, north = metres_per_pixel(grid) @ np.stack([across, down])
     return np.asarray(np.hypot(east, north), np.float64)

@@ -12,13 +12,15 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
 from creepmeter.errors import ConfigError
-from creepmeter.model.grid import Grid, grid_of
+from creepmeter.model.grid import Grid, describe_grid, grid_of
 from creepmeter.model.schema import TIME_SERIES, check
+from creepmeter.model.table import cell_position
 from creepmeter.products.canvas import FONT_PT, INK, PAGE_IN, SMALL_PT, colour_limits, colour_map, new_figure, tidy
+from creepmeter.products.figures import date_axis
 from creepmeter.products.frame import Frame, label_axes, thinned
 from creepmeter.products.options import ViewOptions
 from creepmeter.products.scale import factor_between
@@ -116,10 +118,7 @@ class SeriesView:
         axes.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
         axes.axvline(times[self.date], color="#bbbbbb", linewidth=0.6, linestyle="dotted", zorder=0)
         axes.set_ylabel(f"Displacement ({self.unit})", fontsize=FONT_PT, color=INK)
-        locator = AutoDateLocator(minticks=3, maxticks=7)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        axes.xaxis.get_offset_text().set_fontsize(SMALL_PT)
+        date_axis(axes)
         tidy(axes, grid=True)
         if self.cells:
             axes.legend(fontsize=SMALL_PT, frameon=False, loc="best", handlelength=1.0)
@@ -174,23 +173,19 @@ def require_cell(dataset: xr.Dataset, cell: Cell) -> None:
 
 
 def cell_at(dataset: xr.Dataset, y: float, x: float) -> Cell:
-    """Return the cell nearest to map coordinates.
+    """Return the cell that holds a place: map coordinates, or latitude and longitude.
 
     Raises
     ------
     ConfigError
-        They lie outside the map.
+        It lies outside the map.
     """
-    found = []
-    for dim, value in (("y", y), ("x", x)):
-        centres = np.asarray(dataset[dim].values, np.float64)
-        index = int(np.argmin(np.abs(centres - value)))
-        size = abs(centres[1] - centres[0]) if centres.size > 1 else np.inf
-        if abs(centres[index] - value) > size:
-            message = f"{dim} = {value:g} lies outside the map, from {centres[0]:g} to {centres[-1]:g}"
-            raise ConfigError(message)
-        found.append(index)
-    return found[0], found[1]
+    grid = grid_of(dataset)
+    row, column = (int(np.floor(position)) for position in cell_position(grid, y, x))
+    if not (0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]):
+        message = f"y = {y:g}, x = {x:g} lies outside the map: {describe_grid(grid)}"
+        raise ConfigError(message)
+    return row, column
 
 
 def series_view(

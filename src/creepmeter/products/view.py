@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 
 from creepmeter.errors import ConfigError, SchemaError
 from creepmeter.io import store
+from creepmeter.model.conventions import MAP_DIMS
 from creepmeter.model.epoch import Epochs
 from creepmeter.model.grid import grid_of
-from creepmeter.model.schema import IMAGE_CUBE, MAP_DIMS, MOTION_MODEL, PAIR_STACK, TIME_SERIES, kind_of
+from creepmeter.model.schema import IMAGE_CUBE, MOTION_MODEL, PAIR_STACK, TIME_SERIES, kind_of
 from creepmeter.products.canvas import COLUMN_IN, PAGE_IN, colour_limits
 from creepmeter.products.frame import Backdrop, square_around
 from creepmeter.products.maps import map_figure, panel_figure, velocity_figure

@@ -6,16 +6,19 @@ only the part that differs from pair to pair: the error of an image enters every
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from creepmeter.errors import InputError
 from creepmeter.kernels.robust import NMAD_FACTOR, nmad
 from creepmeter.model.network import Indices, Network
+
+if TYPE_CHECKING:  # slow to load
+    import xarray as xr
 
 Floats = npt.NDArray[np.float64]
 Values = npt.NDArray[Any]
@@ -91,7 +94,7 @@ def closure_statistics(
     InputError
         An array without a network, or with another number of pairs.
     """
-    if isinstance(stack, xr.Dataset):
+    if isinstance(stack, Mapping):
         loops = used_loops(stack)
         values = sample_stack(stack, max_pixels=max_pixels)[0]
     else:

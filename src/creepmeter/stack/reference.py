@@ -162,7 +162,8 @@ def nearest_pixel(latitude: Values, longitude: Values, lalo: tuple[float, float]
     """
     lat, lon = lalo
     north = np.asarray(latitude, np.float64) - lat
-    east = (np.asarray(longitude, np.float64) - lon) * np.cos(np.radians(lat))
+    east = (np.asarray(longitude, np.float64) - lon + 180.0) % 360.0 - 180.0  # 237 degrees east is 123 degrees west
+    east = east * np.cos(np.radians(lat))
     known = np.isfinite(north) & np.isfinite(east) & ((latitude != 0) | (longitude != 0))
     apart = np.where(known, north**2 + east**2, np.inf)
     row, column = np.unravel_index(int(apart.argmin()), apart.shape)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import GridError
-from creepmeter.kernels.regions import Points, erode, find_boundary, find_runs, paint_runs, renumber, run_areas
+from creepmeter.kernels.regions import Points, find_boundary, find_runs, paint_runs, renumber, run_areas
 
 Labels = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 Numbers = npt.NDArray[np.int32]
@@ -79,7 +79,7 @@ def find_regions(components: npt.NDArray[Any], land: Mask | None = None, *, min_
 
 
 def _without_thin(labels: Labels, count: int) -> Regions:
-    boundary = find_boundary(erode(labels))
+    boundary = find_boundary(labels)
     # every core has a boundary: there is more than one region
     present = np.bincount(boundary.label, minlength=count + 1) > 0
     left = int(present.sum())

@@ -37,6 +37,9 @@ SMALL_IMAGE_PX = 200  # edge of an image below which the small window is used
 EDGES = (8, 16, 32)  # windows along an edge of the image: first few, more where most miss pixels
 ENOUGH_WINDOWS = 32
 FEWEST_WINDOWS = 6
+LEAST_SHARE = (
+    0.25  # of the windows tried that must agree; a few that agree by chance would give a filter that fits them
+)
 LEAST_SEEN = 0.9  # share of a window that must be seen in both images
 LONGEST_PX = 15
 LOSS = 1.03  # variance that a shorter filter may cost
@@ -47,6 +50,7 @@ LEAST_COHERENCE = 1e-3
 LEAST_NOISE = 1e-6
 LEAST_CORRELATION = 0.05
 ROBUST = 0.5  # windows below this share of the median correlation hold no common ground
+MOST_AGAINST = 0.07  # share of the squared coherence that is negative: 0.03 in much noise, above 0.1 where misaligned
 MARGIN_PX = 2  # half width of the high-pass filter used for alignment
 
 
@@ -87,6 +91,12 @@ class Spectra:
         common = np.maximum(common, LEAST_COHERENCE * np.sqrt(power))
         weight: Doubles = common / np.maximum(power - common**2, LEAST_NOISE * power)
         return weight
+
+    def against(self) -> float:
+        """Return the share of the squared coherence whose sign is negative: windows of one ground agree in phase."""
+        coherence = self.common / np.sqrt(np.maximum(self.first * self.second, np.finfo(float).tiny))
+        power = _multiplicity(len(coherence)) * coherence**2
+        return float(power[coherence < 0].sum() / max(power.sum(), np.finfo(float).tiny))
 
     def variance(self, weight: Doubles) -> float:
         """Return the variance of offsets measured with a weight, up to a factor that all weights share."""
@@ -159,9 +169,11 @@ def measure_spectra(ref: ImageSource, sec: ImageSource, search_px: tuple[int, in
     inner_a, keep_a = _middles(first, np.zeros_like(whole), size, margin)
     inner_b, keep_b = _middles(second, whole, size, margin)
     keep = keep_a & keep_b & np.isfinite(offsets[:, 0])
-    if keep.sum() < FEWEST_WINDOWS:
+    fewest = max(FEWEST_WINDOWS, LEAST_SHARE * len(corners))
+    if keep.sum() < fewest:
         return None
-    return _average(_transform(inner_a[keep]), _transform(inner_b[keep]), (offsets - whole)[keep])
+    found = _average(_transform(inner_a[keep]), _transform(inner_b[keep]), (offsets - whole)[keep], fewest)
+    return found if found is not None and found.against() <= MOST_AGAINST else None
 
 
 def _choose_windows(image: ImageSource, size: int, margin: tuple[int, int]) -> tuple[Places, list[Image]]:
@@ -269,7 +281,7 @@ def _transform(windows: Floats) -> Complex:
     return transformed
 
 
-def _average(first: Complex, second: Complex, rest: npt.NDArray[np.float64]) -> Spectra | None:
+def _average(first: Complex, second: Complex, rest: npt.NDArray[np.float64], fewest: float) -> Spectra | None:
     """Return mean spectra; windows are aligned to the fraction of a pixel and those without common ground left out."""
     wave_y, wave_x = _wavenumbers(first.shape[-2])
     auto_a, auto_b = np.abs(first) ** 2, np.abs(second) ** 2
@@ -290,7 +302,7 @@ def _average(first: Complex, second: Complex, rest: npt.NDArray[np.float64]) -> 
         found, power_a, power_b = (np.tensordot(part, weight, 2) for part in (common, auto_a, auto_b))
         share = found / np.sqrt(power_a * power_b)
         keep = share > max(LEAST_CORRELATION, ROBUST * float(np.median(share)))
-        if keep.sum() < FEWEST_WINDOWS:
+        if keep.sum() < fewest:
             return None
         parts = [part[keep].mean(axis=0, dtype=np.float64) for part in (auto_a, auto_b, common)]
         spectra = Spectra(parts[0], parts[1], parts[2], int(keep.sum()))

@@ -75,10 +75,13 @@ class TimeFunctionOptions(Options):
     log: tuple[str, ...] = Field((), description="Logarithmic decay, YYYYMMDD:DAYS")
     uncertainty_quantification: Literal["residue", "covariance", "bootstrap"] = Field(
         "residue",
-        description="Standard errors: from residuals of the fit, from those of the series, or from resampled dates",
+        description="Standard errors: from residuals of the fit, from the covariance of the series, or from resampled "
+        "dates",
     )
     time_series_cov_file: str | None = Field(
-        None, description="Standard errors of the series, for covariance; default timeseriesSigma.h5 beside it"
+        None,
+        description="Where the covariance of the series comes from: the stack it was inverted from, or MintPy's "
+        "timeseriesCov.h5; default the stack in the folder",
     )
     bootstrap_count: int = Field(400, ge=10, le=100_000, description="Resamplings of the dates (bootstrap), number")
     seed: int = Field(0, ge=0, description="Start of the random numbers (bootstrap)")

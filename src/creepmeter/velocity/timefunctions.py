@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import ConfigError
-from creepmeter.kernels.fit import fit_series, fit_whole
+from creepmeter.kernels.fit import fit_series, fit_whole, pseudo_inverse
 from creepmeter.model.epoch import Epoch, Epochs, as_epoch, decimal_years_since
 from creepmeter.model.terms import Term, design_columns, parse_terms
 from creepmeter.velocity.options import TimeFunctionOptions
@@ -18,6 +19,8 @@ from creepmeter.velocity.options import TimeFunctionOptions
 Values: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
+VarianceOf: TypeAlias = Callable[[Floats, Bools], Floats]
+"""Gives the variance (term, pixel) of combinations of dates (term, time) at the pixels of a block that are marked."""
 _DAY = np.timedelta64(1, "D")
 _PLAIN = {
     "offset": ("intercept", "m"),
@@ -60,14 +63,6 @@ class TimeFunctions:
             else:
                 found |= {name: unit, f"{name}Std": unit}
         return {**found, "residue": "m"}
-
-
-@dataclass(frozen=True)
-class SeriesErrors:
-    """Standard errors of a series: ``sigma`` (time, y, x) metres, ``correlation`` (time, time) or none."""
-
-    sigma: Values
-    correlation: Floats | None = None
 
 
 def dates_in_fit(times: Epochs, options: TimeFunctionOptions, excluded: Epochs | None = None) -> Bools:
@@ -166,7 +161,7 @@ def _chain_rates(terms: tuple[Term, ...], labels: list[tuple[str, str]], design:
 
 
 def fit_time_functions(
-    series: Values, functions: TimeFunctions, options: TimeFunctionOptions, errors: SeriesErrors | None = None
+    series: Values, functions: TimeFunctions, options: TimeFunctionOptions, variance_of: VarianceOf | None = None
 ) -> dict[str, Values]:
     """Fit functions of time to the pixels of a block.
 
@@ -178,8 +173,9 @@ def fit_time_functions(
         From `make_time_functions`.
     options : TimeFunctionOptions
         Where the standard errors come from.
-    errors : SeriesErrors, optional
-        For ``uncertainty_quantification="covariance"``.
+    variance_of : callable, optional
+        Variance (term, pixel) of combinations of dates (term, time) at marked pixels, for
+        ``uncertainty_quantification="covariance"``.
 
     Returns
     -------
@@ -198,7 +194,7 @@ def fit_time_functions(
     value, misfit, spread = _fit(values, design, functions)
     kind = options.uncertainty_quantification
     if kind == "covariance":
-        spread = _from_errors(values, design, used, errors)
+        spread = _from_covariance(values, design, used, variance_of)
     elif kind == "bootstrap":
         value, spread = _from_resampling(values, design, options)
     maps = _named(functions, value, spread)
@@ -229,17 +225,24 @@ def _fit(values: Values, design: Floats, functions: TimeFunctions) -> tuple[Floa
     return value, misfit, np.sqrt(unit * misfit / freedom)
 
 
-def _from_errors(values: Values, design: Floats, used: Bools, errors: SeriesErrors | None) -> Floats:
-    if errors is None:
-        message = (
-            "uncertainty covariance needs the standard errors of the series: invert with sigma (--calc-cov), "
-            "or use uncertainty residue"
-        )
+def _from_covariance(values: Values, design: Floats, used: Bools, variance_of: VarianceOf | None) -> Floats:
+    """Return the root of the diagonal of G+ C G+^T, one pattern of missing dates at a time."""
+    if variance_of is None:
+        message = "uncertainty covariance needs the covariance of the series: use uncertainty residue"
         raise ConfigError(message)
-    sigma = errors.sigma.reshape(len(used), -1)[used]
-    correlation = None if errors.correlation is None else errors.correlation[np.ix_(used, used)]
-    found = fit_series(values.astype(np.float64), design, sigma=sigma.astype(np.float64), correlation=correlation)
-    return np.asarray(np.sqrt(np.maximum(found.variance, 0.0)))
+    present = np.isfinite(values)
+    spread = np.full((design.shape[1], values.shape[1]), np.nan)
+    patterns, which = np.unique(np.packbits(present, axis=0), axis=1, return_inverse=True)
+    for k in range(patterns.shape[1]):
+        pixels = np.asarray(which.ravel() == k)
+        inverse = np.zeros(design.shape[::-1])
+        if not pseudo_inverse(design, present[:, pixels.argmax()].astype(np.float64), inverse):
+            continue
+        combinations = np.zeros((design.shape[1], len(used)))
+        combinations[:, used] = inverse
+        spread[:, pixels] = np.sqrt(np.maximum(variance_of(combinations, pixels), 0.0))
+    spread[:, (values == 0).all(axis=0)] = 0.0  # nothing was inverted, or it is the reference pixel
+    return spread
 
 
 def _from_resampling(values: Values, design: Floats, options: TimeFunctionOptions) -> tuple[Floats, Floats]:

@@ -11,13 +11,12 @@ from pydantic import Field, ValidationError, field_validator
 
 from creepmeter.errors import ConfigError
 from creepmeter.inversion.options import COHERENCE_WEIGHTS, InvertOptions, needs_coherence
+from creepmeter.io.text import read_page
 from creepmeter.model.options import Options
 from creepmeter.pairs.options import PairOptions
 from creepmeter.stack.options import StableOptions
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.velocity.options import VelocityOptions
-
-MAX_BYTES = 1_000_000  # a run file is a page of text
 
 
 class ImagesSection(Options):
@@ -117,8 +116,10 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     ConfigError
         Unreadable, not YAML, an unknown key or a value out of bounds; key and line are named.
     """
-    text = _read_text(Path(path))
-    values, lines = _parse(text, str(path))
+    if not Path(path).is_file():
+        message = f"{path}: no such run file; `creepmeter demo` makes an example"
+        raise ConfigError(message)
+    values, lines = _parse(read_page(Path(path), "a run file is a page of YAML"), str(path))
     for item in overrides:
         _override(values, item)
     try:
@@ -131,20 +132,6 @@ def config_text(config: RunConfig) -> str:
     """Return a configuration as YAML, with every option that differs from its default."""
     given = config.model_dump(mode="json", exclude_defaults=True)
     return yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
-
-
-def _read_text(path: Path) -> str:
-    if not path.is_file():
-        message = f"{path}: no such run file; `creepmeter demo` makes an example"
-        raise ConfigError(message)
-    if path.stat().st_size > MAX_BYTES:
-        message = f"{path} has {path.stat().st_size} bytes: a run file is a page of YAML, at most {MAX_BYTES} bytes"
-        raise ConfigError(message)
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        message = f"{path} cannot be read as text ({problem})"
-        raise ConfigError(message) from problem
 
 
 Lines = dict[tuple[str, ...], int]

@@ -17,9 +17,10 @@ from creepmeter.io.mintpy import listing
 from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.listing import FileListing
 from creepmeter.io.provenance import provenance_of
+from creepmeter.model.conventions import MAP_DIMS
 from creepmeter.model.grid import describe_grid, grid_of
 from creepmeter.model.network import Network
-from creepmeter.model.schema import MAP_DIMS, PAIR_STACK, kind_of
+from creepmeter.model.schema import PAIR_STACK, kind_of
 from creepmeter.pairs.select import describe_network
 
 _TOLD = ("provenance", "mintpy")  # shown in another place

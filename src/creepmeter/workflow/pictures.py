@@ -12,7 +12,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.errors import ConfigError
-from creepmeter.io.mintpy.raw import is_mintpy, open_raw
+from creepmeter.io.mintpy.listing import is_mintpy_file
+from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.io.mintpy.raw import open_raw
 from creepmeter.io.store import open as open_product
 from creepmeter.io.swap import write_text
 from creepmeter.model.grid import Grid, describe_grid, grid_of, same_grid
@@ -23,12 +25,13 @@ from creepmeter.products.scale import factor_between
 from creepmeter.products.transect import transect, transect_figure
 from creepmeter.products.tsview import cell_at
 from creepmeter.products.view import main_variable, map_layers, split_names, stored_unit
+from creepmeter.workflow.sbas.places import box_of_product, pixel_of_product
 from creepmeter.workflow.verbs import backdrop
 
 
 def open_to_draw(path: Path) -> xr.Dataset:
     """Open a product to be drawn: files of MintPy under MintPy's names and units, others as `creepmeter.open` does."""
-    if not is_mintpy(path):
+    if not is_mintpy_file(path):
         return open_product(path)
     raw = open_raw(path)
     return open_product(path) if raw.attrs["FILE_TYPE"] == "timeseries" else raw
@@ -60,7 +63,7 @@ def background_of(
     if image is not None and relief is not None:
         message = "give one of --background and --dem"
         raise ConfigError(message)
-    if relief is None or not is_mintpy(relief):
+    if relief is None or not is_mintpy_file(relief):
         return backdrop(product, image=image, relief=relief, outlines=outlines, pixel_size_m=pixel_size_m)
     geometry = open_raw(relief)
     if "height" not in geometry:
@@ -141,6 +144,35 @@ def profiles(paths: Sequence[Path], name: str | None, *, unit: str | None, mask:
     return Profiles(maps, first[0], first[1], first[2].replace("_", " ").capitalize())
 
 
+def cell_of(path: Path, product: xr.Dataset, lalo: tuple[float, float]) -> tuple[int, int]:
+    """Return row and column of a product at a latitude and longitude, also in radar coordinates.
+
+    Raises
+    ------
+    ConfigError, InputError
+        They lie outside the map.
+    """
+    return pixel_of_product(path, lalo) if is_mintpy_file(path) else cell_at(product, *lalo)
+
+
+def with_area(path: Path, options: ViewOptions) -> ViewOptions:
+    """Return options that choose rows and columns where they chose latitudes and longitudes that are no coordinates.
+
+    Raises
+    ------
+    InputError
+        No pixel lies there.
+    """
+    chosen = options.sub_lat is not None or options.sub_lon is not None
+    if not chosen or not is_mintpy_file(path) or "Y_FIRST" in read_attributes(path):
+        return options
+    south, north = sorted(options.sub_lat or (-90.0, 90.0))
+    west, east = sorted(options.sub_lon or (-360.0, 360.0))
+    top, bottom, left, right = box_of_product(path, (south, north, west, east))
+    pixels = {"sub_y": options.sub_y or (top, bottom), "sub_x": options.sub_x or (left, right)}
+    return options.model_copy(update={**pixels, "sub_lat": None, "sub_lon": None})
+
+
 def profile_ends(
     path: Path,
     start_yx: tuple[float, float] | None,
@@ -164,7 +196,7 @@ def profile_ends(
         if pixel is not None:
             ends.append((float(pixel[0]), float(pixel[1])))
         elif product is not None and place is not None:
-            row, column = cell_at(product, *place)
+            row, column = cell_of(path, product, place)
             ends.append((float(row), float(column)))
     return ends[0], ends[1]
 

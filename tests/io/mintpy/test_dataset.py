@@ -218,7 +218,9 @@ def test_other_files_are_maps_under_their_names(tmp_path: Path) -> None:
     found = cm.open(path)
     assert (found.height.attrs["units"], found.waterMask.dtype) == ("m", bool)
     np.testing.assert_array_equal(found.waterMask, given["waterMask"])
-    assert "bperp" not in found
+    assert found.bperp.dims == ("time", "y", "x")  # baselines of every pixel, by date
+    assert found.bperp.attrs["units"] == "m"
+    np.testing.assert_array_equal(found.bperp, given["bperp"])
     radar = samples.foreign_file(tmp_path / "r.h5", "coherence", {"coherence": np.array([[0, 0.5]], "f4")})
     with h5py.File(radar, "r+") as file:
         for name in samples.GRID_NAMES:

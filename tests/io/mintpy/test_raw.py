@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tests.io.mintpy import samples
 
-from creepmeter.io.mintpy.raw import is_mintpy, open_raw
+from creepmeter.io.mintpy.listing import is_mintpy_file
+from creepmeter.io.mintpy.raw import open_raw
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.raster import write_geotiff
 from creepmeter.model.grid import pixel_grid
@@ -19,7 +20,7 @@ def test_a_stack_has_its_datasets_along_pairs(tmp_path: Path, *, own: bool) -> N
     path = tmp_path / "ifgramStack.h5"
     (samples.own_stack if own else samples.foreign_stack)(path)
     found = open_raw(path)
-    assert is_mintpy(path)
+    assert is_mintpy_file(path)
     assert found["unwrapPhase"].dims == ("pair", "y", "x")
     assert found["unwrapPhase"].attrs["units"] == "radian"
     np.testing.assert_array_equal(found["unwrapPhase"].fillna(0), samples.phase())  # 0 = no data
@@ -62,4 +63,4 @@ def test_edits_beside_a_stack_of_another_program_are_seen(tmp_path: Path) -> Non
 def test_other_files_are_no_files_of_mintpy(tmp_path: Path) -> None:
     write_geotiff(tmp_path / "map.tif", np.ones((4, 5), np.float32), pixel_grid((4, 5), 10.0))
     (tmp_path / "text.h5").write_text("no", encoding="utf-8")
-    assert not any(is_mintpy(tmp_path / name) for name in ("map.tif", "text.h5", "nothing.h5"))
+    assert not any(is_mintpy_file(tmp_path / name) for name in ("map.tif", "text.h5", "nothing.h5"))

@@ -72,6 +72,17 @@ def test_any_window_equals_the_slice(
     np.testing.assert_array_equal(found, samples.phase()[picked][:, rows, columns])
 
 
+def test_a_window_may_lie_in_memory_that_is_there(any_stack: Path) -> None:
+    stack = StackFile.open(any_stack)
+    room = np.full((COUNT, 3, COLUMNS), -1, np.float32)
+    for rows in (slice(0, 3), slice(1, 3), slice(0, ROWS)):  # the last does not fit
+        found = stack.read("unwrapPhase", rows, room=room)
+        np.testing.assert_array_equal(found, samples.phase()[:, rows])
+        in_one_piece = stack.stored("unwrapPhase").chunks is None
+        assert np.shares_memory(found, room) == (in_one_piece and rows.stop == 3)
+    np.testing.assert_array_equal(stack.read("connectComponent", room=room), samples.maps()["connectComponent"])
+
+
 def test_many_threads_read_the_same(any_stack: Path) -> None:
     stack = StackFile.open(any_stack)
     with ThreadPoolExecutor(4) as pool:

@@ -21,7 +21,8 @@ from creepmeter.io.mintpy.writestack import create_stack
 from creepmeter.kernels.threads import limit_threads
 from creepmeter.simulate.radar import RadarStack
 from creepmeter.workflow.sbas import invert as step
-from creepmeter.workflow.sbas.invert import Inverted, chosen_dataset, invert_network
+from creepmeter.workflow.sbas.inversion_plan import chosen_dataset
+from creepmeter.workflow.sbas.invert import Inverted, invert_network
 from creepmeter.workflow.sbas.velocity import Series
 
 Values: TypeAlias = npt.NDArray[Any]
@@ -56,12 +57,11 @@ def arrays(folder: Path) -> dict[str, Values]:
     return {name: series_of(folder / name) if name == FILES[0] else read_map(folder / name) for name in FILES}
 
 
-@pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RadarStack, tuple[int, int]]:
+@pytest.fixture
+def quiet(tmp_path: Path) -> tuple[Path, RadarStack, tuple[int, int]]:
     """A stack without noise, with a missing corner."""
-    folder = tmp_path_factory.mktemp("quiet")
-    made, pixel = project(folder, noise=False, nodata_corner=0.2)
-    return folder, made, pixel
+    made, pixel = project(tmp_path, noise=False, nodata_corner=0.2)
+    return tmp_path, made, pixel
 
 
 def test_the_series_is_the_motion_relative_to_the_reference(

@@ -12,9 +12,12 @@ from tests.workflow.sbas.samples import write_project
 from creepmeter.errors import ConfigError, InputError, NetworkError
 from creepmeter.io.mintpy.product import read_map, write_product
 from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.io.mintpy.writestack import create_stack
 from creepmeter.pairs.network_options import NetworkOptions
+from creepmeter.products.network_options import NetworkPlotOptions
 from creepmeter.simulate.radar import RadarStack
 from creepmeter.workflow.sbas.network import modify_network
+from creepmeter.workflow.sbas.network_figures import view_of_stack
 from creepmeter.workflow.sbas.pair_table import average_in_space, coherence_area, pair_means, read_pair_table
 
 TABLE = "coherenceSpatialAvg.txt"
@@ -205,3 +208,30 @@ def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
     path.write_text("20180105_20180117 much\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"coherenceSpatialAvg\.txt is no table of pairs"):
         read_pair_table(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [
+        (("rangeOffset", "offsetSNR"), "Mean signal-to-noise ratio"),
+        (("rangeOffset", "rangeOffsetStd"), "Temporal baseline (days)"),
+        (("unwrapPhase", "coherence"), "Mean coherence"),
+    ],
+)
+def test_colours_of_a_network_are_the_first_that_the_stack_has(
+    tmp_path: Path, names: tuple[str, ...], label: str
+) -> None:
+    made = write_project(tmp_path)
+    path = tmp_path / "inputs" / "otherStack.h5"
+    layers = dict.fromkeys(names, np.float32)
+    writer = create_stack(
+        path, pairs=made.pairs, bperp=made.bperp, shape=made.height.shape, datasets=layers,
+        attributes=made.attributes, key="other",
+    )  # fmt: skip
+    for index in range(len(made.pairs)):
+        writer.put(index, dict.fromkeys(names, np.full(made.height.shape, 0.25 + index, np.float32)))
+    writer.finish()
+    view = view_of_stack(StackFile.open(path), tmp_path, NetworkPlotOptions())
+    assert view.label == label
+    days = np.array([pair.days for pair in made.pairs])
+    assert_allclose(view.level, days if "Temporal" in label else 0.25 + np.arange(len(made.pairs)))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -81,6 +82,47 @@ def test_an_earlier_reference_stays_unless_forced(project: tuple[Path, RadarStac
     assert refer(folder, ReferenceOptions(yx=(other[0], other[1]))) == other
     assert refer(folder) == other
     assert refer(folder, LOOSE.override({"force": True}, step="")) == best
+
+
+def gap_at(folder: Path, pair: int, pixel: tuple[int, int]) -> None:
+    """Take phase and component away from the first pixel of a pair."""
+    with h5py.File(folder / "inputs" / "ifgramStack.h5", "r+") as file:
+        file["unwrapPhase"][pair, pixel[0], pixel[1]] = 0
+        file["connectComponent"][pair, pixel[0], pixel[1]] = 0
+
+
+def test_a_chosen_pixel_that_a_later_network_masks_is_chosen_again(
+    project: tuple[Path, RadarStack], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, _ = project
+    best = refer(folder)
+    gap_at(folder, 4, best)
+    modify_network(stack_of(folder), folder, NetworkOptions(exclude_index=(4,)))
+    assert refer(folder) == best  # still usable, so it stays
+    assert not caplog.messages
+    modify_network(stack_of(folder), folder, NetworkOptions())
+    again = refer(folder)
+    assert again != best
+    said = f"the reference pixel chosen before (row {best[0]}, column {best[1]}) is masked out"
+    assert [text for text in caplog.messages if said in text and "another is chosen" in text]
+    assert stack_of(folder).reference == again
+
+
+@pytest.mark.parametrize("by", ["option", "command of before", "another program"])
+def test_a_given_pixel_that_a_later_network_masks_is_an_error(project: tuple[Path, RadarStack], by: str) -> None:
+    folder, made = project
+    best = refer(folder)
+    given = tuple(int(k) for k in np.argwhere((made.component != 0).all(axis=0))[3])
+    pixel = given[0], given[1]
+    assert pixel != best
+    if by == "another program":
+        stack_of(folder).set_attributes({"REF_Y": str(pixel[0]), "REF_X": str(pixel[1])})
+    else:
+        refer(folder, ReferenceOptions(yx=pixel))
+    gap_at(folder, 4, pixel)
+    with pytest.raises(InputError, match=rf"reference pixel \(row {pixel[0]}, column {pixel[1]}\) is masked out"):
+        refer(folder, ReferenceOptions(yx=pixel) if by == "option" else LOOSE)
+    assert stack_of(folder).reference == pixel
 
 
 def test_a_point_by_latitude_and_longitude(project: tuple[Path, RadarStack], tmp_path: Path) -> None:

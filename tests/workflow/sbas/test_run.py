@@ -17,12 +17,14 @@ from tests.workflow.sbas.samples import QUIET, write_project, write_template
 
 from creepmeter.errors import ConfigError, InputError, LockedError, StoreError
 from creepmeter.io.lock import RunLock
-from creepmeter.io.mintpy.product import read_attributes, read_map, update_product
+from creepmeter.io.mintpy.product import read_attributes, read_map, update_product, write_product
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.simulate.radar import RadarStack
 from creepmeter.workflow.outcome import RunResult
+from creepmeter.workflow.sbas.folder import SbasSetting, WorkFolder, identity
 from creepmeter.workflow.sbas.run import SbasRunOptions, run_sbas
 from creepmeter.workflow.sbas.steps import NAMES, STEPS, chosen_steps
+from creepmeter.workflow.sbas.template import read_template
 from creepmeter.workflow.sbas.template_file import CONFIG_NAME
 
 MADE = ("modify_network", "reference_point", "quick_overview", "invert_network", "velocity")
@@ -203,17 +205,11 @@ def test_force_does_a_step_again(project: Project) -> None:
 # ------------------------------------------------------------------------------------------------------- reference date
 
 
-def test_standard_errors_are_made_where_those_of_the_velocity_follow_from_them(project: Project) -> None:
+def test_the_errors_of_the_velocity_follow_the_stack(project: Project) -> None:
     text = "mintpy.timeFunc.uncertaintyQuantification = covariance\n"
-    assert _again(project, text).made == ("invert_network", "velocity")
-    errors = project.folder / "timeseriesSigma.h5"
-    assert read_map(errors, "timeseries-20180318").max() > 0
+    assert _again(project, text).made == ("velocity",)
+    assert np.median(read_map(project.folder / "velocity.h5", "velocityStd")) > 0
     assert _again(project, text).made == ()
-    errors.unlink()
-    assert _again(project, text).made == ("invert_network",)
-    assert errors.is_file()
-    named = _again(project, text + "mintpy.timeFunc.timeSeriesCovFile = timeseriesSigma.h5\n")
-    assert "invert_network" not in named.made
 
 
 def test_a_reference_date_is_applied_and_kept(project: Project) -> None:
@@ -325,6 +321,7 @@ def test_the_memory_does_not_change_a_bit(finished: Project, tmp_path: Path) -> 
 _CHILD = """
 import os, signal, sys
 from creepmeter.io.mintpy.partial import PartialFile
+from creepmeter.workflow.sbas.folder import SbasSetting, WorkFolder, identity
 from creepmeter.workflow.sbas.run import SbasRunOptions, run_sbas
 put, left = PartialFile.put, int(sys.argv[3])
 def counted(self, *given, **named):
@@ -429,3 +426,79 @@ def test_figures_are_drawn_when_asked(project: Project) -> None:
     before = (project.folder / "pic" / "velocity.png").stat().st_mtime_ns
     _again(project, whole=True, options=SbasRunOptions(plot=True))
     assert (project.folder / "pic" / "velocity.png").stat().st_mtime_ns == before
+
+
+# -------------------------------------------------------------------------------------------- masks beside the inputs
+
+
+def _mask_in_inputs(project: Project, first: int, name: str = "mine.h5") -> None:
+    """Write a mask that leaves the first columns out."""
+    mask = project.simulated.water.copy()
+    mask[:, :first] = False
+    attributes = {"FILE_TYPE": "mask", "UNIT": "1"}
+    write_product(project.folder / "inputs" / name, {"mask": mask}, attributes)
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("mintpy.network.coherenceBased = yes\nmintpy.network.maskFile = mine.h5\n", "modify_network"),
+        ("mintpy.reference.maskFile = mine.h5\n", "reference_point"),
+        ("mintpy.networkInversion.waterMaskFile = mine.h5\n", "invert_network"),
+    ],
+)
+def test_a_changed_mask_in_inputs_makes_again_what_depends_on_it(project: Project, text: str, step: str) -> None:
+    _mask_in_inputs(project, 1)
+    _again(project, text)
+    assert _again(project, text).made == ()
+    _mask_in_inputs(project, 2)
+    assert step in _again(project, text).made
+    assert _again(project, text).made == ()
+
+
+def test_a_changed_water_mask_in_inputs_counts_where_the_geometry_has_none(tmp_path: Path) -> None:
+    simulated = write_project(tmp_path / "work", noise=False)
+    geometry = tmp_path / "work" / "inputs" / "geometryGeo.h5"
+    layers = {name: read_map(geometry, name) for name in ("height", "incidenceAngle", "azimuthAngle")}
+    write_product(geometry, layers, read_attributes(geometry))
+    template = write_template(tmp_path)
+    project = Project(
+        tmp_path / "work", template, simulated, run_sbas(template, folder=tmp_path / "work", end="velocity")
+    )
+    row, column = (int(read_attributes(project.folder / "timeseries.h5")[name]) for name in ("REF_Y", "REF_X"))
+    for first in (5, 9):
+        _mask_in_inputs(project, first, "waterMask.h5")
+        assert "invert_network" in _again(project).made
+        counted = read_map(project.folder / "numInvIfgram.h5")
+        counted[row, column] = 0  # the reference pixel stands in any case
+        assert not counted[:, :first].any()
+        assert counted.any()
+        assert _again(project).made == ()
+
+
+# ------------------------------------------------------------------------------------------ files that stand or change
+
+
+def test_two_changes_at_one_instant_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "mask.h5"
+    write_product(path, {"mask": np.ones((3, 4), np.float32)}, {"FILE_TYPE": "mask", "NOTE": "a"})
+    moment = path.stat().st_mtime_ns
+    found = []
+    for text in ("b", "c", "b"):
+        update_product(path, attributes={"NOTE": text})
+        os.utime(path, ns=(moment, moment))
+        found.append(identity(path))
+    assert found[0] == found[2] != found[1]
+
+
+def test_the_stack_of_a_run_is_as_the_file_says(tmp_path: Path) -> None:
+    write_project(tmp_path, noise=False)
+    run = SbasSetting(read_template([]), WorkFolder(tmp_path))
+    assert run.stack() is run.stack()
+    other = StackFile.open(tmp_path / "inputs" / "ifgramStack.h5")
+    keep = other.keep.copy()
+    keep[1] = False
+    other.set_keep(keep)
+    other.set_attributes({"REF_Y": "2", "REF_X": "3"})
+    assert not run.stack().keep[1]
+    assert run.stack().reference == (2, 3)

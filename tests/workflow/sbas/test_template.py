@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creepmeter.errors import ConfigError
-from creepmeter.workflow.sbas.template import MAX_BYTES, SbasTemplate, read_template
+from creepmeter.io.text import PAGE_BYTES
+from creepmeter.workflow.sbas.template import SbasTemplate, read_template
 from creepmeter.workflow.sbas.template_file import (
     CONFIG_NAME,
     merged_text,
@@ -175,7 +176,7 @@ def test_every_wrong_value_is_told_at_once(tmp_path: Path) -> None:
 def test_files_that_are_no_template(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none.txt: no such template; `creepmeter sbas -g` writes one"):
         read_template(tmp_path / "none.txt")
-    (tmp_path / "large.txt").write_bytes(b"#" * (MAX_BYTES + 1))
+    (tmp_path / "large.txt").write_bytes(b"#" * (PAGE_BYTES + 1))
     with pytest.raises(ConfigError, match="at most 1000000 bytes"):
         read_template(tmp_path / "large.txt")
     (tmp_path / "binary.txt").write_bytes(b"mintpy.deramp = \xff\xfe")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.workflow.sbas.samples import write_project
 
 from creepmeter.errors import ConfigError, EpochError, InputError, StoreError
+from creepmeter.inversion.options import NetworkInversionOptions
+from creepmeter.inversion.weights import phase_spread, phase_weights
 from creepmeter.io.mintpy.product import (
     list_datasets,
     read_attributes,
@@ -19,8 +23,13 @@ from creepmeter.io.mintpy.product import (
     update_product,
     write_product,
 )
+from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.model.network import Network
+from creepmeter.simulate.radar import RadarStack
 from creepmeter.velocity.options import TimeFunctionOptions
+from creepmeter.velocity.timefunctions import make_time_functions
 from creepmeter.workflow.sbas import velocity as step
+from creepmeter.workflow.sbas.invert import invert_network
 from creepmeter.workflow.sbas.velocity import Series, date_from, excluded_dates, fit_velocity_file, reference_date
 
 Values: TypeAlias = npt.NDArray[Any]
@@ -123,23 +132,118 @@ def test_a_series_of_offsets_needs_no_reference_pixel(tmp_path: Path) -> None:
     assert np.isfinite(read_map(tmp_path / "velocityRg.h5")).all()
 
 
-def test_errors_of_the_series_come_from_the_file_beside_it(tmp_path: Path) -> None:
-    values = write_series(tmp_path / "timeseries.h5")
-    chosen = options(uncertainty_quantification="covariance")
-    with pytest.raises(
-        ConfigError, match=r"covariance needs .*timeseriesSigma.h5: make it by creepmeter ifgram-inversion --calc-cov"
-    ):
-        fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", chosen)
-    write_series(tmp_path / "timeseriesSigma.h5", np.full_like(values, 2e-3))
+COVARIANCE = options(uncertainty_quantification="covariance")
+
+
+def write_covariance(path: Path, covariance: Values, dates: Values = DATES) -> Path:
+    """Write an n by n matrix for each pixel, as MintPy does."""
+    with h5py.File(path, "w") as file:
+        file["date"] = np.array([str(date)[:10].replace("-", "") for date in dates], "S8")
+        file["timeseries"] = np.broadcast_to(covariance[..., None, None], (*covariance.shape, *SHAPE)).astype("f4")
+        file.attrs["FILE_TYPE"] = "timeseries"
+    return path
+
+
+def test_a_covariance_of_mintpy_is_propagated(tmp_path: Path) -> None:
+    write_series(tmp_path / "timeseries.h5")
+    factor = 1e-3 * np.random.default_rng(2).normal(size=(20, 30))
+    factor[0] = 0  # relative to the first date
+    covariance = factor @ factor.T
+    write_covariance(tmp_path / "timeseriesCov.h5", covariance)
+    chosen = COVARIANCE.override({"time_series_cov_file": "timeseriesCov.h5"}, step="velocity")
     fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", chosen)
-    years = (DATES - DATES[0]) / np.timedelta64(1, "D") / 365.25
-    expected = 2e-3 / np.sqrt(((years - years.mean()) ** 2).sum())
-    assert_allclose(read_map(tmp_path / "velocity.h5", "velocityStd"), expected, rtol=3e-3)  # MintPy's clock
-    tables = {"date": DATES + np.timedelta64(1, "D")}
-    write_product(tmp_path / "other.h5", {"timeseries": values}, ATTRIBUTES, tables=tables)
-    wrong = options(uncertainty_quantification="covariance", time_series_cov_file="other.h5")
-    with pytest.raises(InputError, match=r"other.h5 has other dates or pixels than .*timeseries.h5"):
+    inverse = np.linalg.pinv(make_time_functions(Series.open(tmp_path / "timeseries.h5").times, chosen).design)
+    variances = np.diagonal(inverse @ covariance @ inverse.T)
+    for name, expected in zip(("interceptStd", "velocityStd"), variances, strict=True):
+        found = read_map(tmp_path / "velocity.h5", name)
+        assert_allclose(found.ravel()[1:], np.sqrt(expected), rtol=1e-5)
+        assert found[0, 0] == 0  # not inverted
+    later = COVARIANCE.override({"time_series_cov_file": "timeseriesCov.h5", "ref_date": "20180318"}, step="velocity")
+    fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "later.h5", later)
+    moved = factor - factor[3]
+    inverse = np.linalg.pinv(make_time_functions(Series.open(tmp_path / "timeseries.h5").times, later).design)
+    expected = np.sqrt(np.diagonal(inverse @ moved @ moved.T @ inverse.T)[0])
+    assert_allclose(read_map(tmp_path / "later.h5", "interceptStd").ravel()[1:], expected, rtol=1e-5)
+    short = write_covariance(tmp_path / "short.h5", covariance[1:, 1:], DATES[1:])
+    wrong = COVARIANCE.override({"time_series_cov_file": short.name}, step="velocity")
+    with pytest.raises(InputError, match=r"short.h5 has other dates or pixels than .*timeseries.h5"):
         fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", wrong)
+
+
+def test_without_stack_or_covariance_the_way_out_is_named(tmp_path: Path) -> None:
+    values = write_series(tmp_path / "timeseries.h5")
+    with pytest.raises(ConfigError, match=r"needs the stack that .*timeseries.h5 was inverted from, .* name it"):
+        fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", COVARIANCE)
+    write_series(tmp_path / "timeseriesSigma.h5", np.full_like(values, 2e-3))
+    for name, match in (("timeseriesSigma.h5", "holds no covariance of dates: give the stack"), ("no.h5", "not there")):
+        chosen = COVARIANCE.override({"time_series_cov_file": name}, step="velocity")
+        with pytest.raises(ConfigError, match=match):
+            fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", chosen)
+
+
+def inverted(folder: Path, seed: int, **changes: Any) -> RadarStack:  # noqa: ANN401 - options of the inversion
+    """Invert a simulated stack whose coherence decays in half a year, relative to its most coherent pixel."""
+    made = write_project(folder, seed=seed, dates=16, connections=3, coherence=0.9, decay_days=150.0, seasonal_m=0.0)
+    stack = StackFile.open(folder / "inputs" / "ifgramStack.h5")
+    level = np.where((made.phase != 0).all(axis=0), made.coherence.mean(axis=0), 0)
+    row, column = np.unravel_index(level.argmax(), level.shape)
+    stack.set_attributes({"REF_Y": str(row), "REF_X": str(column)})
+    chosen = NetworkInversionOptions(**{"min_num_pixel": 1, **changes})
+    invert_network(stack, folder, None, chosen)
+    return made
+
+
+def errors_and_sigma(folder: Path, made: RadarStack) -> tuple[Values, Values]:
+    """Return error and stated standard error of the velocity of all pixels but the reference."""
+    path = fit_velocity_file(folder / "timeseries.h5", folder / "velocity.h5", COVARIANCE)
+    row, column = (int(read_attributes(path)[name]) for name in ("REF_Y", "REF_X"))
+    design = make_time_functions(Series.open(folder / "timeseries.h5").times, COVARIANCE).design
+    moved = made.truth.displacement.astype(float).reshape(len(design), -1)
+    rate = (np.linalg.pinv(design) @ moved)[1].reshape(made.height.shape)
+    sigma = read_map(path, "velocityStd")
+    return (read_map(path) - (rate - rate[row, column]))[sigma > 0], sigma[sigma > 0]
+
+
+def test_one_sigma_of_the_velocity_covers_two_thirds_of_its_errors(tmp_path: Path) -> None:
+    ratios = []
+    for seed in range(8):  # the noise of the reference pixel is common to all pixels, so that one stack says little
+        made = inverted(tmp_path / str(seed), seed)
+        error, sigma = errors_and_sigma(tmp_path / str(seed), made)
+        ratios.append(error / sigma)
+        assert sigma.max() > 2 * sigma.min()  # follows the coherence
+    covered = np.mean(np.abs(np.concatenate(ratios)) < 1)
+    assert 0.60 < covered < 0.75  # 0.68 of Gaussian errors
+
+
+@pytest.mark.parametrize("weights", ["var", "fim", "coh", "no"])
+def test_the_covariance_is_that_of_the_network(tmp_path: Path, weights: str) -> None:
+    made = inverted(tmp_path, 7, weight_func=weights)
+    fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", COVARIANCE)
+    network, looks = Network(made.pairs), int(made.attributes["NCORRLOOKS"])
+    design = make_time_functions(Series.open(tmp_path / "timeseries.h5").times, COVARIANCE).design
+    incidence = network.incidence()[:, 1:]
+    reference = tuple(int(read_attributes(tmp_path / "timeseries.h5")[name]) for name in ("REF_Y", "REF_X"))
+    for row, column in np.argwhere((made.phase != 0).all(axis=0))[100::300]:
+        level = made.coherence[:, row, column]
+        common = made.coherence[:, reference[0], reference[1]]
+        variance = sum(phase_spread(part, looks, 0.05546576 / 2) ** 2 for part in (level, common))
+        weight = np.ones(len(level)) if weights == "no" else phase_weights(level, weights, looks)
+        normal = np.linalg.inv(incidence.T @ (weight[:, None] * incidence))
+        gain = np.zeros((len(design), len(level)))
+        gain[1:] = normal @ incidence.T * weight
+        expected = np.linalg.pinv(design) @ gain @ np.diag(variance) @ gain.T @ np.linalg.pinv(design).T
+        for name, square in zip(("interceptStd", "velocityStd"), np.diagonal(expected), strict=True):
+            assert_allclose(read_map(tmp_path / "velocity.h5", name)[row, column], np.sqrt(square), rtol=1e-4)
+
+
+def test_a_stack_that_has_changed_is_refused(tmp_path: Path) -> None:
+    inverted(tmp_path, 7)
+    stack = StackFile.open(tmp_path / "inputs" / "ifgramStack.h5")
+    keep = stack.keep.copy()
+    keep[3] = False
+    stack.set_keep(keep)
+    with pytest.raises(InputError, match=r"has other pairs, dates or pixels than .*timeseries.h5 was inverted from"):
+        fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "velocity.h5", COVARIANCE)
 
 
 def test_what_is_no_series_is_refused(tmp_path: Path) -> None:

@@ -87,8 +87,12 @@ class StoredArray:
         rows: slice = slice(None),
         columns: slice = slice(None),
         layers: Indices | slice | None = None,
+        room: Values | None = None,
     ) -> Values:
         """Return the values of a window, (layers, rows, columns), in the byte order of the machine.
+
+        The result lies in `room`, if that is an array of the type of the dataset with enough values, and the dataset in
+        one piece: memory that is used again need not be asked for.
 
         Raises
         ------
@@ -105,9 +109,15 @@ class StoredArray:
         if self.offset is None:
             return self._read_chunks(picked, window).astype(self.dtype.newbyteorder("="), copy=False)
         with swap.file_errors(self.path, "read"), self.path.open("rb", buffering=0) as file:
-            out = np.empty(shape, self.dtype)
+            out = self._out(shape, room)
             self._read_pieces(file.fileno(), out, picked, window)
         return out.astype(self.dtype.newbyteorder("="), copy=False)
+
+    def _out(self, shape: tuple[int, int, int], room: Values | None) -> Values:
+        size = math.prod(shape)
+        if room is None or room.dtype != self.dtype or room.size < size:
+            return np.empty(shape, self.dtype)
+        return room.reshape(-1)[:size].reshape(shape)
 
     def _layers(self, layers: Indices | slice | None) -> Indices:
         count = self.shape[0]

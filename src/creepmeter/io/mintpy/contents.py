@@ -18,11 +18,11 @@ from creepmeter.io.mintpy import dates, hdf, layout, sidecar
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.grid import grid_from, number_of
 from creepmeter.io.mintpy.lazy import LazyMaps
+from creepmeter.kernels.phase_weights import LOOKS_RATIO
 from creepmeter.model.epoch import Epochs
 from creepmeter.model.grid import Grid, pixel_grid
 
 MAP_RANK, STACK_RANK = 2, 3
-_LOOKS_RATIO = 1.94  # looks that count for one, when only range and azimuth looks are known
 _DAY_S = 86_400
 _TABLES = ("date", "bperp", "dropIfgram")
 Variable = tuple[tuple[str, ...], Any, dict[str, Any]]
@@ -139,7 +139,7 @@ def _maps_of(file: h5py.File, attributes: Mapping[str, str]) -> dict[str, h5py.D
         for name, item in _root(file, attributes).items()
         if item.ndim in (MAP_RANK, STACK_RANK)
         and item.dtype.kind in "biufc"
-        and name not in _TABLES
+        and (name not in _TABLES or item.ndim == STACK_RANK)
         and not name.endswith(".partial")
         and not (ours and name in layout.COORDINATES)
     }
@@ -201,7 +201,7 @@ def looks_of(contents: Contents) -> float | None:
     if given is not None:
         return given
     azimuth, range_ = (number_of(contents.attributes, name, contents.path) for name in ("ALOOKS", "RLOOKS"))
-    return None if azimuth is None or range_ is None else azimuth * range_ / _LOOKS_RATIO
+    return None if azimuth is None or range_ is None else azimuth * range_ / LOOKS_RATIO
 
 
 def lazy(dims: tuple[str, ...], array: LazyMaps, unit: str, meaning: str, **more: Any) -> Variable:  # noqa: ANN401

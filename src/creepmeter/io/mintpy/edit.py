@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import itertools
 import json
 import os
 import struct
@@ -29,6 +30,16 @@ _PAGE = 4096
 _MAGIC = b"creepmeter journal 1\n"
 _DIGEST_BYTES = 32
 _SAMPLES = 16
+_changes = itertools.count()
+_last = next(_changes)
+
+
+def generation() -> int:
+    """Return a number that differs before and after each change of a file by this process.
+
+    Times of files do not tell two changes apart that follow each other at once.
+    """
+    return _last
 
 
 def journal_of(path: Path) -> Path:
@@ -206,6 +217,8 @@ def _apply(path: Path, handle: int) -> None:
     if not same or _digest_of_rest(handle, set(head["pages"]), min(head["before"], head["after"])) != head["rest"]:
         message = f"{journal_of(path)} belongs to another {path.name}: delete it if this file is as it should be"
         raise StoreError(message)
+    global _last  # noqa: PLW0603 - files are the same for the whole process
+    _last = next(_changes)
     os.ftruncate(handle, head["after"])
     start += length
     for k, index in enumerate(head["pages"]):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from affine import Affine
-from odc.geo.geobox import GeoBox
-from pyproj import CRS
-from pyproj.exceptions import CRSError
+from typing import TYPE_CHECKING
 
 from creepmeter.errors import StoreError
-from creepmeter.model.grid import Grid
+
+if TYPE_CHECKING:  # slow to load
+    from creepmeter.model.grid import Grid
 
 _EDGES = ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP")
 _ABSENT = ("", "none", "None", "N/A", "NONE")
@@ -58,6 +56,9 @@ def grid_from(attributes: Mapping[str, str], shape: tuple[int, int], where: obje
         missing = [name for name in _EDGES if not number_of(attributes, name, where)]
         message = f"{where}: {', '.join(missing)} missing or zero, the grid is not known; load the data again"
         raise StoreError(message)
+    from affine import Affine  # noqa: PLC0415 - slow to load; radar coordinates need it not
+    from odc.geo.geobox import GeoBox  # noqa: PLC0415
+
     return GeoBox(shape, Affine(width, 0.0, west, 0.0, height, north), _system(attributes, where))
 
 
@@ -73,6 +74,9 @@ def _system(attributes: Mapping[str, str], where: object) -> str | None:
         found = "4326"
     else:
         return None
+    from pyproj import CRS  # noqa: PLC0415 - slow to load
+    from pyproj.exceptions import CRSError  # noqa: PLC0415
+
     try:
         return CRS.from_epsg(int(float(found))).to_wkt()
     except (CRSError, ValueError) as problem:

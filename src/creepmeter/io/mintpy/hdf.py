@@ -16,30 +16,38 @@ from creepmeter.io.mintpy import edit
 
 _MOST_RATIO = 2000  # bytes of values per byte of file; gzip does not reach more
 _SMALL_BYTES = 2**28
+_OPEN: dict[Path, h5py.File] = {}  # by the thread that holds the lock
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; a change that a killed run left unfinished is finished first.
 
+    Within a block that has the same file open, that one is used.
+
     Raises
     ------
     StoreError
         There is no such file, it is damaged or cut, or parts of it lie in other files.
     """
-    if not path.is_file():
-        message = f"{path} does not exist: check the name, or make it first"
-        raise StoreError(message)
-    edit.recover(path)
     with edit.LOCK:
-        file = _open(path)
-        with file:
+        if path in _OPEN:
+            yield _OPEN[path]
+            return
+        if not path.is_file():
+            message = f"{path} does not exist: check the name, or make it first"
+            raise StoreError(message)
+        edit.recover(path)
+        with _open(path) as file:
             try:
                 _require_plain(path, file)
+                _OPEN[path] = file
                 yield file
             except (OSError, RuntimeError, KeyError) as problem:
                 message = f"{path} is damaged or cut ({problem}): get the file again, or delete it and make it anew"
                 raise StoreError(message) from problem
+            finally:
+                _OPEN.pop(path, None)
 
 
 def _open(path: Path) -> h5py.File:

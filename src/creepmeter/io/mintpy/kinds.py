@@ -24,7 +24,8 @@ from creepmeter.io.mintpy.contents import (
 from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.lazy import AllZero, LazyMaps, Missing, NoCount, Source
 from creepmeter.io.mintpy.stack import StackFile
-from creepmeter.model.schema import MAP_DIMS, MOTION_MODEL, PAIR_STACK, TIME_SERIES, map_dataset, pair_coords
+from creepmeter.model.conventions import MAP_DIMS
+from creepmeter.model.schema import MOTION_MODEL, PAIR_STACK, TIME_SERIES, map_dataset, pair_coords
 
 PHASES = ("unwrapPhase_bridging_phaseClosure", "unwrapPhase_phaseClosure", "unwrapPhase_bridging", "unwrapPhase")
 _OFFSETS = ("rangeOffset", "azimuthOffset")

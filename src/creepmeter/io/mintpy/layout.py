@@ -18,8 +18,7 @@ from creepmeter.errors import InputError, StoreError
 from creepmeter.io.attributes import jsonable
 from creepmeter.io.mintpy import dates
 from creepmeter.io.mintpy.grid import grid_from, number_of
-from creepmeter.model.grid import SPATIAL_REF, grid_coords
-from creepmeter.model.schema import CONVENTIONS, MAP_DIMS
+from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS, SPATIAL_REF
 
 VERSION = "CREEPMETER_VERSION"
 PROVENANCE = "CREEPMETER_PROVENANCE"
@@ -137,6 +136,8 @@ def _put_coordinates(file: h5py.File, plan: Plan) -> dict[str, int]:
             meaning = {"y": "row (azimuth), from 0", "x": "column (range), from 0"}[name]
             _scale(file, name, np.arange(size, dtype=np.float64), {"long_name": meaning, "units": "1"})
     else:
+        from creepmeter.model.grid import grid_coords  # noqa: PLC0415 - slow to load; radar coordinates need it not
+
         coords = grid_coords(grid)
         for name in MAP_DIMS:
             _scale(file, name, coords[name].values, {str(k): v for k, v in coords[name].attrs.items()})
@@ -147,10 +148,11 @@ def _put_coordinates(file: h5py.File, plan: Plan) -> dict[str, int]:
 def _mapping_of(plan: Plan) -> str:
     """Return a name for the reference system that leads MintPy to the maps.
 
-    It takes every dataset of a geometry file for a map, unless one has the name of the file type; of other files some
-    of its programs read the first dataset by name.
+    It takes every dataset of a geometry file for a map, unless one has the name of the file type, and then finds no
+    layer of baselines by date; of other files some of its programs read the first dataset by name.
     """
-    if plan.attributes.get("FILE_TYPE") == GEOMETRY:
+    dated = any(len(entry.shape) > MAP_RANK for entry in plan.datasets.values())  # baselines of pixels, by date
+    if plan.attributes.get("FILE_TYPE") == GEOMETRY and not dated:
         return GEOMETRY
     return SPATIAL_REF if min([*plan.datasets, *plan.tables]) < SPATIAL_REF else _LATE
 

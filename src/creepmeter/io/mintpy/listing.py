@@ -157,7 +157,11 @@ def list_slices(path: str | Path) -> list[str]:
 
         def visit(name: str, found: h5py.HLObject) -> None:
             short = name.rpartition("/")[2]
-            plain = short in _TABLES or short.endswith(".partial") or (ours and short in layout.COORDINATES)
+            plain = (
+                (short in _TABLES and found.ndim < _STACK)
+                or short.endswith(".partial")
+                or (ours and short in layout.COORDINATES)
+            )
             if isinstance(found, h5py.Dataset) and found.ndim in (_MAP, _STACK) and not plain:
                 maps[name] = tuple(found.shape)
 

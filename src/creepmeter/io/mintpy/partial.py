@@ -53,7 +53,7 @@ class PartialFile:
         mark = _fingerprint(plan, key)
         partial = swap.partial_of(target)
         with swap.file_errors(target, "write"):
-            if _read(partial / "key") == mark and (partial / _FILE).is_file():
+            if swap.read_marker(partial / "key") == mark and (partial / _FILE).is_file():
                 return cls(target, plan)
             swap.remove(partial)
             (partial / "done").mkdir(parents=True)
@@ -61,7 +61,7 @@ class PartialFile:
                 layout.lay_out(partial / _FILE, plan)
                 take_room(partial / _FILE, 0, (partial / _FILE).stat().st_size)
                 swap.sync_file(partial / _FILE)
-                write_marker(partial / "key", mark)
+                swap.write_marker(partial / "key", mark)
             except BaseException:
                 swap.remove(partial)
                 raise
@@ -69,7 +69,7 @@ class PartialFile:
 
     def done(self, part: str) -> bool:
         """Tell whether a part is on disk."""
-        return _marker_name(part) in self._done
+        return swap.marker_name(part) in self._done
 
     def put(self, part: str, windows: Mapping[str, Window], variables: Mapping[str, npt.ArrayLike]) -> None:
         """Write one part, flush it to disk, then mark it as done."""
@@ -81,8 +81,8 @@ class PartialFile:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            write_marker(self._journal / _marker_name(part), part)
-        self._done.add(_marker_name(part))
+            swap.write_marker(self._journal / swap.marker_name(part), part)
+        self._done.add(swap.marker_name(part))
 
     def entry(self, name: str) -> layout.Dataset:
         """Return the plan of a dataset.
@@ -182,20 +182,3 @@ def _fingerprint(plan: layout.Plan, key: str) -> str:
         values = np.ascontiguousarray(table)
         digest.update(f"{name}{values.dtype.str}{values.shape}".encode() + values.tobytes())
     return digest.hexdigest()
-
-
-def _marker_name(part: str) -> str:
-    return hashlib.sha256(part.encode()).hexdigest()[:32]
-
-
-def write_marker(path: Path, text: str) -> None:
-    """Write a small file so that it is either whole or not there."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    swap.sync_file(fresh)
-    fresh.replace(path)
-    swap.sync_folder(path.parent)
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None

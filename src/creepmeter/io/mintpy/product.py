@@ -201,7 +201,12 @@ def compressed(source: Path, method: str) -> Path:
             new.attrs[key] = old.attrs[key]
         for name in old:
             item = old[name]
-            if name in layout.COORDINATES or item.ndim < layout.MAP_RANK or item.shape[-1] == 0 or _is_table(name):
+            if (
+                name in layout.COORDINATES
+                or item.ndim < layout.MAP_RANK
+                or item.shape[-1] == 0
+                or _is_table(name, item)
+            ):
                 _copy_plain(item, new, name)
             else:
                 _copy_packed(item, new, name, method)
@@ -210,8 +215,9 @@ def compressed(source: Path, method: str) -> Path:
     return target
 
 
-def _is_table(name: str) -> bool:
-    return name in ("date", "bperp", "dropIfgram")
+def _is_table(name: str, item: h5py.Dataset) -> bool:
+    """Tell a table from a map; bperp of a geometry file may be maps, one for each date."""
+    return name in ("date", "bperp", "dropIfgram") and item.ndim <= layout.MAP_RANK
 
 
 def _copy_plain(item: h5py.Dataset, new: h5py.File, name: str) -> None:
@@ -306,7 +312,8 @@ def read_map(path: str | Path, name: str | None = None, region: Mapping[str, sli
 
 def _find(path: Path, file: h5py.File, name: str | None) -> tuple[h5py.Dataset, int | None]:
     """Return a dataset and the layer that is meant."""
-    found = {key: item for key, item in hdf.datasets_of(file).items() if item.ndim in _MAPS and not _is_table(key)}
+    items = hdf.datasets_of(file).items()
+    found = {key: item for key, item in items if item.ndim in _MAPS and not _is_table(key, item)}
     if name is None:
         kind = hdf.text_attributes(file).get("FILE_TYPE", "")
         name = kind if kind in found else next(iter(found), None)
@@ -340,9 +347,7 @@ def read_tables(path: str | Path) -> dict[str, npt.NDArray[Any]]:
     target = Path(path)
     with hdf.reading(target) as file:
         found = {
-            name: hdf.values_of(target, item)
-            for name, item in hdf.datasets_of(file).items()
-            if (_is_table(name) and item.ndim <= layout.MAP_RANK)
+            name: hdf.values_of(target, item) for name, item in hdf.datasets_of(file).items() if _is_table(name, item)
         }
     if "date" in found:
         found["date"] = dates.read_dates(found["date"], target)

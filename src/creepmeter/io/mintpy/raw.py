@@ -9,19 +9,18 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
+from creepmeter.io.mintpy.contents import lazy
 from creepmeter.io.mintpy.dates import read_pairs, read_series_dates
 from creepmeter.io.mintpy.grid import grid_from
+from creepmeter.io.mintpy.lazy import LazyMaps, Source
 from creepmeter.io.mintpy.sidecar import sidecar_of
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.model.grid import grid_coords, pixel_grid
 from creepmeter.model.schema import pair_coords
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAP, _STACK = 2, 3
 _UNITS = {
     "height": "m",
@@ -35,17 +34,6 @@ _UNITS = {
     "magnitude": "1",
 }
 _ZERO_IS_EMPTY = ("unwrapPhase", "wrapPhase", "velocity", "temporalCoherence", "coherence", "dem")
-
-
-def is_mintpy(path: Path) -> bool:
-    """Tell whether a path is an HDF5 file with MintPy's attribute FILE_TYPE."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        if file.read(len(_HDF5)) != _HDF5:
-            return False
-    with hdf.reading(path) as opened:
-        return "FILE_TYPE" in opened.attrs
 
 
 def open_raw(path: Path) -> xr.Dataset:
@@ -108,30 +96,6 @@ def _known_unit(name: str) -> str:
 
 
 def _lazy(stored: StoredArray, name: str, along: tuple[str, ...], unit: str) -> xr.Variable:
-    array = _Lazy(stored, len(along) + _MAP, zero_is_empty=name.startswith(_ZERO_IS_EMPTY))
-    return xr.Variable((*along, "y", "x"), indexing.LazilyIndexedArray(array), {"units": unit, "long_name": name})
-
-
-class _Lazy(BackendArray):  # type: ignore[misc, no-untyped-call, unused-ignore]
-    """A stored array that is read when it is indexed."""
-
-    def __init__(self, stored: StoredArray, ndim: int, *, zero_is_empty: bool) -> None:
-        self._stored = stored
-        self._zero_is_empty = zero_is_empty and stored.dtype.kind == "f"
-        self.shape = stored.shape[-ndim:]
-        self.dtype = stored.dtype.newbyteorder("=")
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401 - as xarray has it
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
-
-    def _read(self, key: tuple[int | slice, ...]) -> npt.NDArray[Any]:
-        full = (slice(0, 1), *key) if len(key) == _MAP else key
-        cuts, later = [], []
-        for part, size in zip(full, self._stored.shape, strict=True):
-            step = range(size)[part if isinstance(part, slice) else slice(part, part + 1 or None)]
-            low, high = (min(step), max(step) + 1) if len(step) else (0, 0)
-            cuts.append(slice(low, high))
-            later.append(0 if not isinstance(part, slice) else slice(None, None, step.step or 1))
-        values = self._stored.read(cuts[1], cuts[2], cuts[0])[tuple(later)]
-        values = values[0] if len(key) == _MAP else values
-        return np.where(values == 0, np.nan, values).astype(self.dtype) if self._zero_is_empty else values
+    empty = name.startswith(_ZERO_IS_EMPTY) and stored.dtype.kind == "f"
+    array = LazyMaps(Source(stored, zero_is_missing=empty), layered=bool(along))
+    return xr.Variable(*lazy((*along, "y", "x"), array, unit, name))

@@ -162,6 +162,7 @@ class StackFile:
         *,
         pairs: Indices | slice | None = None,
         columns: slice = slice(None),
+        room: Values | None = None,
     ) -> Values:
         """Return stored values of a window, (pairs, rows, columns).
 
@@ -173,13 +174,15 @@ class StackFile:
             Window; all by default.
         pairs : array of int, or slice, optional
             Which pairs, in which order; all by default.
+        room : array, optional
+            Memory for the result, see `StoredArray.read`.
 
         Raises
         ------
         StoreError
             There is no such dataset, or the file cannot be read.
         """
-        return self.stored(name).read(rows, columns, pairs)
+        return self.stored(name).read(rows, columns, pairs, room)
 
     def read_pair(self, name: str, index: int) -> Values:
         """Return the map of one pair, (rows, columns)."""

@@ -207,8 +207,7 @@ def _networks(run: SbasSetting) -> Iterator[Drawing]:
     from creepmeter.workflow.sbas.network_figures import NAMES, view_of_stack
 
     stack = run.stack()
-    shown = next((name for name in ("coherence", "offsetSNR") if name in stack.names), "tbase")
-    options = NetworkPlotOptions.model_validate({"dataset": shown})
+    options = NetworkPlotOptions()
     network = view_of_stack(
         stack, run.folder, options, run.template.network, memory_gb=run.memory_gb, progress=run.progress
     )

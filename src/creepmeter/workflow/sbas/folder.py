@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,10 @@ import numpy as np
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import StoreError
 from creepmeter.interferograms.load_options import KEY
-from creepmeter.io.mintpy import hdf
+from creepmeter.io.mintpy import edit, hdf
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.product import read_attributes, read_tables
+from creepmeter.io.mintpy.sidecar import sidecar_of
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.provenance import digest_arrays, digest_file, digest_text
 from creepmeter.workflow.sbas.template import SbasTemplate
@@ -39,17 +42,13 @@ _TABLES = ("date", "bperp")
 _SAMPLED_LAYERS = 8
 _SAMPLED_ROWS = 4
 _STRIP_BYTES = 2**25
+State = tuple[int, int, int, int]
 
 
-def sigma_name(series: str) -> str:
-    """Return the name of the standard errors that an inversion writes beside a series.
-
-    Examples
-    --------
-    >>> sigma_name("timeseriesRg.h5")
-    'timeseriesRgSigma.h5'
-    """
-    return f"{series.removesuffix('.h5')}Sigma.h5"
+def work_folder(file: Path) -> Path:
+    """Return the work folder that a file belongs to: the one above ``inputs``, else the one it lies in."""
+    parent = file.resolve().parent
+    return parent.parent if parent.name == "inputs" else parent
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class WorkFolder:
         StoreError
             There is none.
         """
-        geocoded = "Y_FIRST" in read_attributes(self.stack_path())
+        geocoded = "Y_FIRST" in _attributes(self.stack_path())
         path = self.inputs / (_GEO if geocoded else _RADAR)
         if not path.is_file():
             message = (
@@ -146,6 +145,7 @@ class SbasSetting:
     notes: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     _known: dict[tuple[int, int], str] = field(default_factory=dict, repr=False)
+    _opened: list[Any] = field(default_factory=list, repr=False)  # state of the files, and the stack as they have it
 
     def pixels(self) -> str:
         """Return the digest of the stack as it was loaded; see `pixels_identity`."""
@@ -164,8 +164,13 @@ class SbasSetting:
         return self.work.path
 
     def stack(self) -> StackFile:
-        """Open the stack as it is now."""
-        return StackFile.open(self.work.stack_path(), in_place=self.in_place)
+        """Return the stack as it is now."""
+        path = self.work.stack_path()
+        state = [_state(file) for file in (path, sidecar_of(path)) if file.exists()]
+        if not self._opened or self._opened[0] != state:
+            self._opened[:] = [state, StackFile.open(path, in_place=self.in_place)]
+        found: StackFile = self._opened[1]
+        return found
 
     def geometry(self) -> Path:
         """Return the geometry of the stack."""
@@ -174,13 +179,13 @@ class SbasSetting:
 
 def is_ours(path: Path) -> bool:
     """Tell whether this program wrote an HDF5 file, or it is damaged and nobody's."""
-    return is_damaged(path) or "CREEPMETER_VERSION" in read_attributes(path)
+    return is_damaged(path) or "CREEPMETER_VERSION" in _attributes(path)
 
 
 def is_damaged(path: Path) -> bool:
     """Tell whether an HDF5 file is cut or no HDF5: a product is then made again. One that is held back is not."""
     try:
-        read_attributes(path)
+        _attributes(path)
     except StoreError as problem:
         cause = problem.__cause__
         return cause is not None and not isinstance(cause, (BlockingIOError, PermissionError))
@@ -198,24 +203,43 @@ def identity(path: Path) -> str:
         return digest_file(path)
     if is_damaged(path):
         return f"damaged, {path.stat().st_size} bytes"
-    digest = hashlib.sha256()
-    with hdf.reading(path) as file:
-        attributes = hdf.text_attributes(file)
-        arrays = [StoredArray.of(path, item) for item in hdf.datasets_of(file).values() if _is_map(item)]
-    told = sorted((name, text) for name, text in attributes.items() if name not in _NOT_CONTENT)
-    tables = read_tables(path)
-    digest.update(digest_text(told, {name: digest_arrays(tables[name]) for name in sorted(tables)}).encode())
+    return _hdf_identity(path.resolve(), _state(path))
+
+
+def _state(path: Path) -> State:
+    """Return what changes when a file is written; see `edit.generation`."""
     about = path.stat()
-    for array in arrays:
-        if array.shape[0] == 1:
-            digest.update(_map_identity(array, about.st_ino, about.st_mtime_ns).encode())
-        else:
-            array.add_to(digest)
-    return digest.hexdigest()
+    return about.st_ino, about.st_size, about.st_mtime_ns, edit.generation()
 
 
 @lru_cache(maxsize=256)
-def _map_identity(array: StoredArray, _inode: int, _time: int) -> str:
+def _attributes_at(path: Path, _state: State) -> Mapping[str, str]:
+    return MappingProxyType(read_attributes(path))
+
+
+def _attributes(path: Path) -> Mapping[str, str]:
+    return _attributes_at(path.resolve(), _state(path)) if path.is_file() else read_attributes(path)
+
+
+@lru_cache(maxsize=256)
+def _hdf_identity(path: Path, _state: State) -> str:
+    digest = hashlib.sha256()
+    with hdf.reading(path) as file:  # once for all that follows
+        told = sorted((name, text) for name, text in _attributes(path).items() if name not in _NOT_CONTENT)
+        tables = read_tables(path)
+        digest.update(digest_text(told, {name: digest_arrays(tables[name]) for name in sorted(tables)}).encode())
+        for item in hdf.datasets_of(file).values():
+            if not _is_map(item):
+                continue
+            array = StoredArray.of(path, item)
+            if array.shape[0] == 1:
+                digest.update(_map_identity(array).encode())
+            else:
+                array.add_to(digest)
+    return digest.hexdigest()
+
+
+def _map_identity(array: StoredArray) -> str:
     """Return a digest of all pixels of a map: a mask that was drawn by hand may differ in a few."""
     digest = hashlib.sha256(f"{array.name}:{array.dtype.str}{array.shape}".encode())
     tall = max(_STRIP_BYTES // max(array.shape[2] * array.dtype.itemsize, 1), 1)

@@ -14,26 +14,19 @@ import numpy.typing as npt
 from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_blocks
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.inversion.interferograms import (
-    Observations,
-    PhaseBlock,
     baselines_of_dates,
-    certain_median,
-    independent_looks,
     invert_pixels,
     needs_full_solution,
-    require_solvable,
 )
 from creepmeter.inversion.options import NetworkInversionOptions
 from creepmeter.io.mintpy.dates import written
-from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_map, write_product
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.kernels.phase import lanes_bytes
 from creepmeter.kernels.threads import in_threads, limit_threads, thread_count
-from creepmeter.model.network import Network
 from creepmeter.workflow.sbas.folder import layer_identity
-from creepmeter.workflow.sbas.maps import find, read_mask, used_pairs
+from creepmeter.workflow.sbas.inversion_plan import PREFIX, InversionPlan, Rooms, plan_inversion
 
 logger = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
@@ -45,13 +38,9 @@ _OFFSET_NAMES = {
     "rangeOffset": ("timeseriesRg.h5", "residualInvRg.h5", "numInvOffRg.h5"),
     "azimuthOffset": ("timeseriesAz.h5", "residualInvAz.h5", "numInvOffAz.h5"),
 }
-_PHASE = "unwrapPhase"
-_PREFIX = "mintpy.networkInversion."
-_OWN = ("CREEPMETER_", "MODIFICATION_", "Conventions", "FILE_PATH")
 _PROCESS_GB = 0.45  # interpreter, libraries and compiled code
 _LEAST_GB, _MOST_GB = 0.05, 0.25  # of a block; larger ones are no faster
 _STRIP_GB = 0.024  # read and inverted by one thread at a time: about what the caches hold
-_FULL_COPIES = 8  # double-precision numbers per pair and pixel of the solver with robust norms
 
 
 @dataclass(frozen=True)
@@ -77,36 +66,6 @@ class Inverted:
     pixels: int
     bridged: int
     reliable: int | None
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What an inversion reads and writes."""
-
-    stack: StackFile
-    dataset: str
-    quality: str | None
-    pairs: npt.NDArray[np.intp]
-    observations: Observations
-    options: NetworkInversionOptions
-    wanted: Bools
-    reference: tuple[int, int] | None
-
-    @property
-    def mask(self) -> str | None:
-        return self.options.mask_dataset
-
-    @property
-    def bytes_per_pixel(self) -> float:
-        names = [name for name in (self.dataset, self.quality, self.mask) if name is not None]
-        sizes = [self.stack.read(name, slice(0, 1), pairs=slice(0, 1)).itemsize for name in names]
-        dates = len(self.observations.network.epochs)
-        full = needs_full_solution(self.options, is_phase=self.observations.is_phase)
-        return len(self.pairs) * (sum(sizes) + 8 * _FULL_COPIES * full) + 8.0 * dates * (1 + full)
-
-    def attributes(self, kind: str, unit: str) -> dict[str, str]:
-        kept = {key: value for key, value in self.stack.attributes.items() if not key.startswith(_OWN)}
-        return {**kept, **_said(self), "FILE_TYPE": kind, "UNIT": unit}
 
 
 def invert_network(
@@ -148,7 +107,7 @@ def invert_network(
     """
     options = options or NetworkInversionOptions()
     shown: Progress = progress if progress is not None else NullProgress()
-    plan = _plan(stack, folder, options)
+    plan = plan_inversion(stack, folder, options)
     targets = _targets(plan, folder, names)
     bridged = _fill(plan, targets, memory_gb, shown)
     pixels = int(np.count_nonzero(read_map(targets[2])))
@@ -173,151 +132,7 @@ def reliable_name(series: str) -> str:
     return f"{stem}_{own}.h5" if own else RELIABLE
 
 
-def chosen_dataset(stack: StackFile, asked: str | None) -> str:
-    """Return the layer to invert: as asked, else the phase with most corrections, else the phase as loaded.
-
-    Raises
-    ------
-    InputError
-        The stack has none of that name.
-    """
-    if asked is not None:
-        if asked not in stack.names:
-            message = f"{stack.path} has no dataset {asked!r}: choose from {', '.join(stack.names)}"
-            raise InputError(message)
-        return asked
-    phases = [name for name in stack.names if name == _PHASE or name.startswith(f"{_PHASE}_")]
-    if not phases:
-        found = ", ".join(stack.names)
-        message = f"{stack.path} has no dataset {_PHASE!r} but {found}: name the one to invert (-i rangeOffset)"
-        raise InputError(message)
-    return max(phases, key=lambda name: (name.count("_"), len(name)))
-
-
-def _plan(stack: StackFile, folder: Path, options: NetworkInversionOptions) -> _Plan:
-    dataset = chosen_dataset(stack, options.obs_dataset)
-    is_phase = dataset.startswith(_PHASE)
-    pairs = used_pairs(stack)
-    network = Network(tuple(stack.pairs[k] for k in pairs))
-    islands = len(network.islands())
-    if islands > 1:
-        logger.warning("%s: the network has %d islands, bridged by a minimum norm", stack.path, islands)
-    if options.mask_dataset is not None and options.mask_dataset not in stack.names:
-        message = f"{stack.path} has no dataset {options.mask_dataset!r} to mask with: it has {', '.join(stack.names)}"
-        raise ConfigError(message)
-    reference, pixel = _reference(stack, dataset, pairs) if is_phase else (np.zeros(len(pairs), np.float32), None)
-    looks = independent_looks(stack.attributes) if is_phase else 1
-    middle = _middle(stack, dataset, pairs, options)
-    observations = Observations(network, reference, _scale(stack, dataset), looks, is_phase=is_phase, middle=middle)
-    require_solvable(options, observations)
-    quality = _quality_of(stack, dataset, options, is_phase=is_phase)
-    wanted = _wanted(stack, folder, options, is_phase=is_phase)
-    return _Plan(stack, dataset, quality, pairs, observations, options, wanted, pixel)
-
-
-def _scale(stack: StackFile, dataset: str) -> float:
-    """Return metres per unit: of phase toward the satellite, of offsets as MintPy counts them."""
-    if dataset.startswith(_PHASE):
-        return -_number(stack, "WAVELENGTH") / (4 * np.pi)
-    if stack.attributes.get("PROCESSOR") == "cosicorr":
-        return 1.0  # metres
-    if dataset.startswith("range"):
-        return -_number(stack, "RANGE_PIXEL_SIZE") / _number(stack, "RLOOKS", 1.0)
-    size = _number(stack, "AZIMUTH_PIXEL_SIZE") / _number(stack, "ALOOKS", 1.0)
-    radius, height = _number(stack, "EARTH_RADIUS", 6_371_000.0), _number(stack, "HEIGHT", 0.0)
-    return size * radius / (radius + height)  # from the orbit to the ground
-
-
-def _number(stack: StackFile, name: str, default: float | None = None) -> float:
-    found = number_of(stack.attributes, name, stack.path)
-    value = default if found is None else found
-    if value is None:
-        message = f"{stack.path} has no attribute {name}: load the stack again"
-        raise InputError(message)
-    return value
-
-
-def _reference(stack: StackFile, dataset: str, pairs: npt.NDArray[np.intp]) -> tuple[Values, tuple[int, int]]:
-    """Return the phase of the reference pixel, NaN in pairs where it has none."""
-    pixel = stack.reference
-    if pixel is None:
-        message = f"{stack.path} has no reference pixel (REF_Y, REF_X): run reference_point first"
-        raise InputError(message)
-    values = stack.pixel(dataset, *pixel)[pairs].astype(np.float32)
-    given = (
-        values
-        if dataset == "unwrapPhase" or "unwrapPhase" not in stack.names
-        else stack.pixel("unwrapPhase", *pixel)[pairs]
-    )
-    missing = (given == 0) | ~np.isfinite(given) | ~np.isfinite(values)  # corrected phase is 0 there: it is referred
-    where = f"reference pixel (row {pixel[0]}, column {pixel[1]})"
-    if missing.all():
-        message = f"{stack.path}: the {where} has no {dataset} in any pair: choose another with reference_point"
-        raise InputError(message)
-    if missing.any():
-        listed = ", ".join(str(stack.pairs[k]) for k in pairs[missing])
-        logger.warning(
-            "%s: the %s has no %s in %d pair(s), left out: %s", stack.path, where, dataset, missing.sum(), listed
-        )
-    return np.where(missing, np.float32(np.nan), values), pixel
-
-
-def _middle(
-    stack: StackFile, dataset: str, pairs: npt.NDArray[np.intp], options: NetworkInversionOptions
-) -> Values | None:
-    """Return the median of the certain offsets of each pair, where a mask needs it."""
-    name = options.mask_dataset
-    if name is None or not name.endswith("Std"):
-        return None
-    each = [(stack.read_pair(dataset, k), stack.read_pair(name, k)) for k in pairs.tolist()]
-    return np.array([certain_median(obs, spread, options.mask_threshold) for obs, spread in each])
-
-
-def _quality_of(stack: StackFile, dataset: str, options: NetworkInversionOptions, *, is_phase: bool) -> str | None:
-    name = "coherence" if is_phase else f"{dataset}Std"
-    if name in stack.names:
-        return name if options.weight_func != "no" or options.sigma else None
-    if options.weight_func == "no":
-        return None
-    message = f"{stack.path} has no dataset {name!r} for weights {options.weight_func!r}: use weights no"
-    raise ConfigError(message)
-
-
-def _wanted(stack: StackFile, folder: Path, options: NetworkInversionOptions, *, is_phase: bool) -> Bools:
-    """Return the pixels to invert: land, with some coherence."""
-    wanted = np.ones(stack.shape[1:], bool)
-    name = options.water_mask_file
-    if name is not None:
-        path = find(folder, name)
-        if path is not None:
-            wanted &= read_mask(path, stack.shape[1:])
-        elif name != NetworkInversionOptions().water_mask_file:
-            message = f"water mask {name} is not in {folder}: give another, or none"
-            raise InputError(message)
-    coherence = find(folder, COHERENCE) if is_phase else None
-    if coherence is not None:
-        values = read_map(coherence)
-        if values.shape == wanted.shape:
-            wanted &= values != 0
-    return wanted
-
-
-def _said(plan: _Plan) -> dict[str, str]:
-    """Return the options as MintPy writes them into attributes."""
-    options = plan.options
-    values = {
-        "obsDatasetName": plan.dataset,
-        "numIfgram": len(plan.pairs),
-        "weightFunc": options.weight_func,
-        "maskDataset": options.mask_dataset or False,
-        "maskThreshold": options.mask_threshold,
-        "minRedundancy": options.min_redundancy,
-        "minNormVelocity": options.min_norm_velocity,
-    }
-    return {f"{_PREFIX}{name}": str(value) for name, value in values.items()}
-
-
-def _targets(plan: _Plan, folder: Path, names: Sequence[str | Path] | None) -> list[Path]:
+def _targets(plan: InversionPlan, folder: Path, names: Sequence[str | Path] | None) -> list[Path]:
     given = list(names) if names is not None else [*_OFFSET_NAMES.get(plan.dataset, (SERIES, QUALITY, COUNT))]
     if len(given) != 3 or len(set(map(str, given))) < len(given):  # noqa: PLR2004
         message = f"three different names are needed (series, quality, number of pairs), got {given}"
@@ -326,7 +141,7 @@ def _targets(plan: _Plan, folder: Path, names: Sequence[str | Path] | None) -> l
     return [folder / name for name in (*given, *sigma)]
 
 
-def _key(plan: _Plan) -> str:
+def _key(plan: InversionPlan) -> str:
     options = plan.options.model_dump(exclude={"min_temp_coh", "min_num_pixel", "shadow_mask"})
     names = [name for name in (plan.dataset, plan.quality, plan.mask) if name is not None]
     wanted = digest_text(np.packbits(plan.wanted).tobytes().hex())
@@ -334,7 +149,7 @@ def _key(plan: _Plan) -> str:
     return digest_text("invert_network", options, plan.dataset, plan.stack.digest(names), layers, wanted)
 
 
-def _writers(plan: _Plan, targets: Sequence[Path], key: str) -> list[ProductWriter]:
+def _writers(plan: InversionPlan, targets: Sequence[Path], key: str) -> list[ProductWriter]:
     epochs = plan.observations.network.epochs
     shape = plan.stack.shape[1:]
     tables = {
@@ -359,7 +174,7 @@ def _writers(plan: _Plan, targets: Sequence[Path], key: str) -> list[ProductWrit
     return [make() for make in makers[: len(targets)]]
 
 
-def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Progress) -> int:
+def _fill(plan: InversionPlan, targets: Sequence[Path], memory_gb: float, progress: Progress) -> int:
     """Invert block by block; return how many pixels were bridged."""
     key = _key(plan)
     writers = _writers(plan, targets, key)
@@ -377,14 +192,16 @@ def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Prog
     budget = min(max(memory_gb - _PROCESS_GB - working, _LEAST_GB), _MOST_GB)
     multiple = plan.stack.chunk_rows(plan.dataset)
     dates = len(plan.observations.network.epochs)
+    size = plan.bytes_per_pixel(full=needs_full_solution(plan.options, is_phase=plan.observations.is_phase))
     strip_gb = min(budget / 2 / threads, _STRIP_GB)
     run_blocks(
         plan_blocks(plan.stack.shape[1:], 8.0 * dates * (1 + plan.options.sigma) + 32, budget / 2, multiple),
-        lambda block: _invert(plan, block, _strips(block, plan.bytes_per_pixel, strip_gb, multiple)),
+        lambda block: _invert(plan, block, block.strips(size, strip_gb, multiple)),
         put,
         done=lambda block: all(writer.done(block.id) for writer in writers),
         progress=progress,
         name="invert_network",
+        overlap=True,
     )
     made = provenance(plan.options.model_dump(mode="json"), {plan.stack.path.name: plan.stack.digest([plan.dataset])})
     for writer in writers:
@@ -392,22 +209,16 @@ def _fill(plan: _Plan, targets: Sequence[Path], memory_gb: float, progress: Prog
     return sum(bridged)
 
 
-def _strips(block: Block, bytes_per_pixel: float, memory_gb: float, multiple: int) -> list[Block]:
-    """Cut a block into strips of rows."""
-    tall = max(int(memory_gb * 1e9 / (bytes_per_pixel * block.shape[1])) // multiple * multiple, multiple)
-    starts = range(block.y.start, block.y.stop, tall)
-    return [Block(k, slice(y, min(y + tall, block.y.stop)), block.x) for k, y in enumerate(starts)]
-
-
-def _invert(plan: _Plan, block: Block, strips: Sequence[Block]) -> dict[str, Values]:
+def _invert(plan: InversionPlan, block: Block, strips: Sequence[Block]) -> dict[str, Values]:
     """Invert a block strip by strip, each in a thread of its own from reading on: its data stay in the cache."""
     found = _room(plan, block.shape)
 
     def work(first: int, last: int) -> None:
+        rooms: Rooms = {}
         with limit_threads(1):
             for strip in strips[first:last]:
                 here = (..., slice(strip.y.start - block.y.start, strip.y.stop - block.y.start), slice(None))
-                for name, values in _invert_strip(plan, strip).items():
+                for name, values in _invert_strip(plan, strip, rooms).items():
                     found[name][here] = values
 
     in_threads(work, len(strips))
@@ -416,7 +227,7 @@ def _invert(plan: _Plan, block: Block, strips: Sequence[Block]) -> dict[str, Val
     return found
 
 
-def _room(plan: _Plan, shape: tuple[int, int]) -> dict[str, Values]:
+def _room(plan: InversionPlan, shape: tuple[int, int]) -> dict[str, Values]:
     dates = len(plan.observations.network.epochs)
     cubes = ("displacement", "sigma") if plan.options.sigma else ("displacement",)
     found: dict[str, Values] = {name: np.empty((dates, *shape), np.float32) for name in cubes}
@@ -424,17 +235,11 @@ def _room(plan: _Plan, shape: tuple[int, int]) -> dict[str, Values]:
     return {**found, "bridged": np.empty(shape, bool)}
 
 
-def _invert_strip(plan: _Plan, strip: Block) -> dict[str, Values]:
-    def read(name: str | None) -> Values | None:
-        return None if name is None else plan.stack.read(name, strip.y, pairs=plan.pairs, columns=strip.x)
-
+def _invert_strip(plan: InversionPlan, strip: Block, rooms: Rooms) -> dict[str, Values]:
     wanted = plan.wanted[strip.y, strip.x]
     if not wanted.any():
         return {name: np.zeros((), values.dtype) for name, values in _room(plan, (1, 1)).items()}
-    obs = read(plan.dataset)
-    assert obs is not None  # noqa: S101 - it has a name
-    pixels = PhaseBlock(obs, wanted, read(plan.quality), read(plan.mask))
-    return invert_pixels(pixels, plan.observations, plan.options)
+    return invert_pixels(plan.read(strip, wanted, rooms), plan.observations, plan.options)
 
 
 def _settle_reference(
@@ -489,8 +294,8 @@ def make_reliable_mask(coherence: Path, target: Path, geometry: Path | None, opt
         "UNIT": "1",
         "FILE_PATH": coherence.name,
         "NO_DATA_VALUE": "none",
-        f"{_PREFIX}minTempCoh": str(options.min_temp_coh),
-        f"{_PREFIX}shadowMask": str(shadow),
+        f"{PREFIX}minTempCoh": str(options.min_temp_coh),
+        f"{PREFIX}shadowMask": str(shadow),
         "CREEPMETER_KEY": key,
     }
     made = provenance({"min_temp_coh": options.min_temp_coh, "shadow_mask": shadow}, {coherence.name: key})

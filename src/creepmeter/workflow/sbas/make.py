@@ -19,7 +19,8 @@ from creepmeter.model.epoch import as_epoch
 from creepmeter.model.network import Network
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity, sigma_name
+from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity
+from creepmeter.workflow.sbas.maps import find
 
 State = Mapping[str, str]
 logger = logging.getLogger(__name__)
@@ -61,12 +62,18 @@ def _masks(run: SbasSetting, *names: str | None) -> list[object]:
     return [[name, _mask(run, name)] for name in names if name]
 
 
-def _mask(run: SbasSetting, name: str) -> str:
+def _mask(run: SbasSetting, name: str) -> list[str]:
     """Return the content of a mask; for a water mask that a step makes, that of the geometry it is made from."""
     path = run.work / name
     if name == at.WATER and (not path.exists() or is_ours(path)):
-        return identity(run.geometry())
-    return identity(path)
+        return [identity(run.geometry()), identity(run.work.inputs / name)]
+    return [_named(run, name)]
+
+
+def _named(run: SbasSetting, name: str) -> str:
+    """Return the content of a file that an option names, in the work folder or with the inputs."""
+    path = find(run.folder, name)
+    return "" if path is None else identity(path)
 
 
 # ------------------------------------------------------------------------------------------------------------ load_data
@@ -124,7 +131,7 @@ def network_depends(run: SbasSetting) -> object:
     """Return options and the files they name, the pixels that coherence is taken from, and where."""
     options = run.template.network
     named = [*options.exclude_date, options.reference_file]
-    files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
+    files = [_named(run, name) for name in named if name and not name[:8].isdigit()]
     masks = _masks(run, options.mask_file) if options.needs_coherence else []
     return [_plain(options), files, masks, run.pixels()]
 
@@ -250,8 +257,7 @@ def invert_depends(run: SbasSetting) -> object:
 
 def invert_leaves(run: SbasSetting) -> State:
     """Return series, quality maps and mask."""
-    errors = [sigma_name(name) for name in at.VELOCITIES] if run.template.invert.sigma else []
-    found = _files(run, *at.INVERTED, *at.OFFSETS_INVERTED, *errors)
+    found = _files(run, *at.INVERTED, *at.OFFSETS_INVERTED)
     return {name: digest for name, digest in found.items() if digest or name in at.INVERTED}
 
 
@@ -354,14 +360,13 @@ def _series_to_fit(run: SbasSetting) -> dict[str, str]:
 
 
 def velocity_depends(run: SbasSetting) -> object:
-    """Return options, the dates in text files that they name, and the series with their errors."""
+    """Return options, the files that they name, the series, and the stack where their errors follow from it."""
     options = run.template.velocity
     named = [*options.exclude_date, options.time_series_cov_file]
     files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
-    names = [*_series_to_fit(run)]
-    if options.uncertainty_quantification == "covariance":
-        names += [sigma_name(name) for name in names]
-    return [_plain(options), files, {name: identity(run.work / name) for name in names}]
+    series = {name: identity(run.work / name) for name in _series_to_fit(run)}
+    stack = [_stack_state(run), _corrected(run)] if options.uncertainty_quantification == "covariance" else []
+    return [_plain(options), files, series, *stack]
 
 
 def velocity_leaves(run: SbasSetting) -> State:

@@ -13,6 +13,7 @@ from creepmeter.blocks import Block, Progress, plan_blocks, run_blocks
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map, write_product
 from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.io.text import read_page
 from creepmeter.workflow.sbas.folder import is_damaged
 
 Array = npt.NDArray[Any]
@@ -155,18 +156,5 @@ def existing(folder: Path, name: str, option: str) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """Return a short text file.
-
-    Raises
-    ------
-    ConfigError
-        It is no text, or too long for a list.
-    """
-    if path.stat().st_size > _MAX_BYTES:
-        message = f"{path} has {path.stat().st_size} bytes: a list of dates or pairs is shorter"
-        raise ConfigError(message)
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        message = f"{path} cannot be read as text ({problem})"
-        raise ConfigError(message) from problem
+    """Return a text file of dates or pairs."""
+    return read_page(path, "a list of dates or pairs is shorter", _MAX_BYTES)

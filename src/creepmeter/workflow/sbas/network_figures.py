@@ -45,18 +45,13 @@ NAMES_2019: FigureNames = {
     "history": "CoherenceHistory",
     "matrix": "CoherenceMatrix",
 }
+_QUALITY = ("coherence", "offsetSNR")
 _LABELS = {
     "coherence": "Mean coherence",
     "offsetSNR": "Mean signal-to-noise ratio",
     "tbase": "Temporal baseline (days)",
     "pbase": "Perpendicular baseline (m, absolute)",
 }
-
-
-def work_folder(stack: Path) -> Path:
-    """Return the work folder that a stack belongs to: the one above ``inputs``, else the one it lies in."""
-    parent = stack.resolve().parent
-    return parent.parent if parent.name == "inputs" else parent
 
 
 def view_of_stack(
@@ -68,7 +63,7 @@ def view_of_stack(
     memory_gb: float = 4.0,
     progress: Progress | None = None,
 ) -> NetworkView:
-    """Return the network of a stack with one number for each pair; ``coherenceSpatialAvg.txt`` is written on the way.
+    """Return the network of a stack with one number for each pair; ``coherenceSpatialAvg.txt`` comes with coherence.
 
     Parameters
     ----------
@@ -85,18 +80,19 @@ def view_of_stack(
     progress : Progress, optional
         Shows how far it has come.
     """
-    if options.dataset in ("tbase", "pbase"):
+    dataset: str = options.dataset or next((name for name in _QUALITY if name in stack.names), "tbase")
+    if dataset in ("tbase", "pbase"):
         days = np.array([pair.days for pair in stack.pairs])
-        level = days if options.dataset == "tbase" else np.abs(stack.bperp)
-    elif options.dataset in stack.names:
+        level = days if dataset == "tbase" else np.abs(stack.bperp)
+    elif dataset in stack.names:
         where = coherence_area(stack, folder, area or NetworkOptions())
-        level, _ = pair_means(stack, options.dataset, where.inside, memory_gb=memory_gb, progress=progress)
-        if options.dataset == "coherence":
+        level, _ = pair_means(stack, dataset, where.inside, memory_gb=memory_gb, progress=progress)
+        if dataset == "coherence":
             write_pair_table(folder / PAIR_TABLE, stack, level, where)
     else:
-        message = f"{stack.path} has no dataset {options.dataset}: it holds {', '.join(stack.names)}; give -d tbase"
+        message = f"{stack.path} has no dataset {dataset}: it holds {', '.join(stack.names)}; give -d tbase"
         raise InputError(message)
-    return _view(stack.pairs, stack.keep, level, stack.bperp, _LABELS[options.dataset])
+    return _view(stack.pairs, stack.keep, level, stack.bperp, _LABELS[dataset])
 
 
 def view_of_table(table: Path) -> NetworkView:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pyproj import Transformer
 
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.grid import grid_from
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map
-from creepmeter.model.grid import Grid, map_position
+from creepmeter.model.grid import Grid
+from creepmeter.model.table import area_position, box_of_pixels, cell_position, cells_around, pixels_of_table
+from creepmeter.stack.reference import nearest_pixel
 
 Floats = npt.NDArray[np.float64]
 Pixel = tuple[int, int]
 Shape = tuple[int, int]
 Box = tuple[int, int, int, int]
-_DEGREES = "EPSG:4326"
-_RADAR_GEOMETRY = "geometryRadar.h5"
+Area = tuple[float, float, float, float]
+_GEOMETRIES = ("geometryRadar.h5", "geometryGeo.h5")
+_MAPS, _TABLE = ("latitude", "longitude"), ("azimuthCoord", "rangeCoord")
 
 
 def reference_attributes(attributes: Mapping[str, str], pixel: Pixel) -> dict[str, str | None]:
@@ -38,6 +41,9 @@ def pixel_at(
 ) -> Pixel:
     """Return row and column of the pixel at a latitude and longitude.
 
+    In radar coordinates it is found by maps of latitude and longitude (``geometryRadar.h5``), else by a table on a map
+    grid of where each cell lies in radar coordinates (``geometryGeo.h5`` of GAMMA and ROI_PAC).
+
     Parameters
     ----------
     attributes : mapping of str to str
@@ -47,59 +53,34 @@ def pixel_at(
     where : Path
         The file.
     geometry : Path or None
-        Geometry in its coordinates.
+        Geometry with maps or table; by default the one in ``inputs`` beside the file, or beside it.
     lalo : (float, float)
-        Latitude and longitude, degrees.
+        Latitude and longitude, degrees; on a projected map also its own y and x.
 
     Raises
     ------
     InputError
-        The point lies outside the map, or a map in radar coordinates comes without latitudes.
+        The point lies outside the map, or a map in radar coordinates comes without maps or table.
     """
     grid = grid_from(attributes, shape, where)
     if grid is not None:
-        column, row = _on_grid(grid, np.array([lalo[0]]), np.array([lalo[1]]))
-        pixel = int(np.floor(row[0])), int(np.floor(column[0]))
-        _require_inside(pixel, shape, where, lalo)
-        return pixel
-    latitude, longitude = _radar_places(shape, where, geometry)
-    if latitude is None or longitude is None:
-        return _by_lookup(shape, where, geometry, lalo)
-    from creepmeter.stack.reference import nearest_pixel
-
-    return nearest_pixel(latitude, longitude, lalo)
+        row, column = cell_position(grid, *lalo)
+        pixel = int(np.floor(row)), int(np.floor(column))
+    else:
+        pixel = _radar_pixel(attributes, shape, where, geometry, lalo)
+    if not (0 <= pixel[0] < shape[0] and 0 <= pixel[1] < shape[1]):
+        message = f"the point at latitude {lalo[0]:g}, longitude {lalo[1]:g} lies outside the map of {where}"
+        raise InputError(message)
+    return pixel
 
 
 def pixel_of_product(path: Path, lalo: tuple[float, float]) -> Pixel:
-    """Return row and column of the pixel of a product at a latitude and longitude; see `pixel_at`.
-
-    Parameters
-    ----------
-    path : Path
-        Series or map; in radar coordinates with its geometry in ``inputs`` beside it, or beside it.
-    lalo : (float, float)
-        Latitude and longitude, degrees.
-
-    Raises
-    ------
-    InputError
-        As `pixel_at`.
-    """
-    shapes = [shape for shape, _ in list_datasets(path).values() if len(shape) > 1]
-    rows, columns = shapes[0][-2:] if shapes else (0, 0)
-    places = [path.parent / folder / _RADAR_GEOMETRY for folder in ("inputs", ".")]
-    geometry = next((place for place in places if place.is_file()), None)
-    return pixel_at(read_attributes(path), (rows, columns), path, geometry, lalo)
+    """Return row and column of the pixel of a product at a latitude and longitude; see `pixel_at`."""
+    return pixel_at(read_attributes(path), _shape_of(path), path, None, lalo)
 
 
-def pixel_box(
-    attributes: Mapping[str, str],
-    shape: Shape,
-    where: Path,
-    geometry: Path | None,
-    area: tuple[float, float, float, float],
-) -> Box:
-    """Return first row, end, first column, end of the pixels inside an area.
+def pixel_box(attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None, area: Area) -> Box:
+    """Return first row, end, first column, end of the pixels inside an area; see `pixel_at`.
 
     Parameters
     ----------
@@ -110,92 +91,122 @@ def pixel_box(
     where : Path
         The file.
     geometry : Path or None
-        Geometry in its coordinates.
+        Geometry with maps or table.
     area : (float, float, float, float)
         South, north, west, east, degrees.
 
     Raises
     ------
     InputError
-        No pixel lies there, or a map in radar coordinates comes without latitudes.
+        No pixel lies there, or a map in radar coordinates comes without maps or table.
     """
     south, north, west, east = area
-    rows, columns = shape
     grid = grid_from(attributes, shape, where)
     if grid is not None:
-        x, y = _on_grid(grid, np.array([south, south, north, north]), np.array([west, east, west, east]))
-        box = round(y.min()), round(y.max()), round(x.min()), round(x.max())
+        top, bottom, left, right = (round(end) for end in area_position(grid, area))
+        box: Box | None = max(top, 0), min(bottom, shape[0]), max(left, 0), min(right, shape[1])
     else:
-        box = _radar_box(shape, where, geometry, area)
-    first, end, start, stop = max(box[0], 0), min(box[1], rows), max(box[2], 0), min(box[3], columns)
-    if first >= end or start >= stop:
+        box = _radar_box(attributes, shape, where, geometry, area)
+    if box is None or box[0] >= box[1] or box[2] >= box[3]:
         message = f"the area {south:g} to {north:g} N, {west:g} to {east:g} E lies outside {where}"
         raise InputError(message)
-    return first, end, start, stop
+    return box
 
 
-def _radar_box(shape: Shape, where: Path, geometry: Path | None, area: tuple[float, float, float, float]) -> Box:
+def box_of_product(path: Path, area: Area) -> Box:
+    """Return first row, end, first column, end of the pixels of a product inside an area; see `pixel_box`."""
+    return pixel_box(read_attributes(path), _shape_of(path), path, None, area)
+
+
+def _shape_of(path: Path) -> Shape:
+    shapes = [shape for shape, _ in list_datasets(path).values() if len(shape) > 1]
+    rows, columns = shapes[0][-2:] if shapes else (0, 0)
+    return rows, columns
+
+
+# -------------------------------------------------------------------------------------------- in radar coordinates
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table on a map grid that tells rows and columns of the whole radar image; `first` is the first in use."""
+
+    path: Path
+    grid: Grid
+    first: Pixel
+
+    @classmethod
+    def of(cls, path: Path, attributes: Mapping[str, str]) -> _Table:
+        """Return the table of a file for the part of the image that `attributes` describe."""
+        shape = list_datasets(path)[_TABLE[0]][0]
+        grid = grid_from(read_attributes(path), (shape[-2], shape[-1]), path)
+        if grid is None:
+            message = f"{path} has {_TABLE[0]} but no grid (Y_FIRST): load the lookup files again"
+            raise InputError(message)
+        row, column = (round(float(attributes.get(name, 0))) for name in ("SUBSET_YMIN", "SUBSET_XMIN"))
+        return cls(path, grid, (row, column))
+
+    def pixels(self, rows: slice, columns: slice) -> tuple[Floats, Floats]:
+        """Return row and column in use of the cells of a window, NaN where they are not known."""
+        down, across = (read_map(self.path, name, {"y": rows, "x": columns}) for name in _TABLE)
+        return pixels_of_table(down, across, self.first)
+
+
+def _radar_pixel(
+    attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None, lalo: tuple[float, float]
+) -> Pixel:
+    found = _radar_places(attributes, shape, where, geometry)
+    if not isinstance(found, _Table):
+        return nearest_pixel(*found, lalo)
+    row, column = (int(np.floor(value)) for value in cell_position(found.grid, *lalo))
+    if not (0 <= row < found.grid.shape[0] and 0 <= column < found.grid.shape[1]):
+        return -1, -1
+    down, across = (float(value[0, 0]) for value in found.pixels(slice(row, row + 1), slice(column, column + 1)))
+    return (round(down), round(across)) if np.isfinite(down) else (-1, -1)
+
+
+def _radar_box(
+    attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None, area: Area
+) -> Box | None:
     south, north, west, east = area
-    latitude, longitude = _radar_places(shape, where, geometry)
-    if latitude is None or longitude is None:
-        ends = np.array([_by_lookup(shape, where, geometry, corner) for corner in ((south, west), (north, east))])
-    else:
-        within = (latitude >= south) & (latitude <= north) & (longitude >= west) & (longitude <= east)
-        ends = np.argwhere(within) if within.any() else np.full((1, 2), -1)
-    (top, left), (bottom, right) = ends.min(axis=0), ends.max(axis=0)
-    return int(top), int(bottom) + 1, int(left), int(right) + 1
+    found = _radar_places(attributes, shape, where, geometry)
+    if isinstance(found, _Table):
+        return box_of_pixels(*found.pixels(*cells_around(found.grid, area)), shape)
+    latitude, longitude = found
+    rows, columns = np.nonzero((latitude >= south) & (latitude <= north) & (longitude >= west) & (longitude <= east))
+    return box_of_pixels(rows.astype(np.float64), columns.astype(np.float64), shape)
 
 
-def _on_grid(grid: Grid, latitude: Floats, longitude: Floats) -> tuple[Floats, Floats]:
-    """Return column and row, 0 = outer edge of the first pixel."""
-    x, y = longitude, latitude
-    if grid.crs is not None and not grid.crs.geographic:
-        x, y = Transformer.from_crs(_DEGREES, grid.crs.to_wkt(), always_xy=True).transform(longitude, latitude)
-    west, north = map_position(grid, 0.0, 0.0)
-    step_x, step_y = grid.affine.a, grid.affine.e
-    return (np.asarray(x) - west) / step_x, (np.asarray(y) - north) / step_y
+def _radar_places(
+    attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None
+) -> tuple[Floats, Floats] | _Table:
+    """Return latitude and longitude of every pixel, or else the table."""
+    folders = (where.parent / "inputs", where.parent)
+    beside = () if geometry is None else (geometry, *(geometry.with_name(name) for name in _GEOMETRIES))
+    places = dict.fromkeys([*beside, *(folder / name for folder in folders for name in _GEOMETRIES)])
+    held = {path: set(list_datasets(path)) for path in places if path.is_file()}
+    maps = next((path for path, names in held.items() if names.issuperset(_MAPS) and _in_radar(path)), None)
+    if maps is not None:
+        return _latitude_longitude(maps, shape, where)
+    table = next((path for path, names in held.items() if names.issuperset(_TABLE)), None)
+    if table is not None:
+        return _Table.of(table, attributes)
+    message = (
+        f"{where} is in radar coordinates, and neither latitude and longitude nor a lookup table lie beside it "
+        f"({' or '.join(_GEOMETRIES)}): give the place by row and column, or load the lookup files"
+    )
+    raise InputError(message)
 
 
-def _radar_places(shape: Shape, where: Path, geometry: Path | None) -> tuple[Floats | None, Floats | None]:
-    if geometry is None or "latitude" not in list_datasets(geometry):
-        return None, None
-    latitude, longitude = (read_map(geometry, name).astype(np.float64) for name in ("latitude", "longitude"))
+def _in_radar(path: Path) -> bool:
+    return "Y_FIRST" not in read_attributes(path)
+
+
+def _latitude_longitude(path: Path, shape: Shape, where: Path) -> tuple[Floats, Floats]:
+    latitude, longitude = (read_map(path, name).astype(np.float64) for name in _MAPS)
     if latitude.shape != tuple(shape):
         sizes = [" x ".join(map(str, found)) for found in (latitude.shape, shape)]
-        message = f"{geometry} has {sizes[0]} pixels and {where} {sizes[1]}: load both again"
+        message = f"{path} has {sizes[0]} pixels and {where} {sizes[1]}: load both again"
         raise InputError(message)
     empty = (latitude == 0) & (longitude == 0)
     return np.where(empty, np.nan, latitude), np.where(empty, np.nan, longitude)
-
-
-def _by_lookup(shape: Shape, where: Path, geometry: Path | None, lalo: tuple[float, float]) -> Pixel:
-    """Return a pixel by a table in map coordinates of where each place lies in radar coordinates."""
-    folder = where.parent if geometry is None else geometry.parent
-    table = folder / "geometryGeo.h5"
-    if not table.is_file() or "azimuthCoord" not in list_datasets(table):
-        message = (
-            f"{where} is in radar coordinates, and neither latitude and longitude nor a lookup table lie beside "
-            "it: give the reference pixel by row and column (reference.yx), or load the lookup files"
-        )
-        raise InputError(message)
-    size = list_datasets(table)["azimuthCoord"][0]
-    grid = grid_from(read_attributes(table), (size[-2], size[-1]), table)
-    if grid is None:
-        message = f"{table} has azimuthCoord but no grid (Y_FIRST): load the lookup files again"
-        raise InputError(message)
-    column, row = (int(np.floor(value[0])) for value in _on_grid(grid, np.array([lalo[0]]), np.array([lalo[1]])))
-    inside = 0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]
-    names = ("azimuthCoord", "rangeCoord")
-    y, x = (float(read_map(table, name)[row, column]) if inside else 0.0 for name in names)
-    if not (np.isfinite(y) and np.isfinite(x) and (y, x) != (0.0, 0.0)):
-        y, x = -1.0, -1.0
-    pixel = round(y), round(x)
-    _require_inside(pixel, shape, where, lalo)
-    return pixel
-
-
-def _require_inside(pixel: Pixel, shape: Shape, where: Path, lalo: tuple[float, float]) -> None:
-    rows, columns = shape
-    if not (0 <= pixel[0] < rows and 0 <= pixel[1] < columns):
-        message = f"the point at latitude {lalo[0]:g}, longitude {lalo[1]:g} lies outside the map of {where}"
-        raise InputError(message)

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 Mask = npt.NDArray[np.bool_]
 PHASE = "unwrapPhase"
 _SHOWN = 5
+_CHOSEN = "CREEPMETER_REFERENCE"  # attribute of a stack: the pixel that was chosen, not given
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ class ReferencePoint:
         Average coherence there, NaN where it is not known.
     how : str
         How it was found, in words.
+    chosen : bool
+        Whether this program chose it, now or earlier; else it was given.
     """
 
     row: int
     column: int
     coherence: float
     how: str
+    chosen: bool = False
 
 
 def reference_point(
@@ -92,6 +96,7 @@ def reference_point(
         return None
     point = find_reference(stack, folder, geometry, options)
     changes = reference_attributes(stack.attributes, (point.row, point.column))
+    changes[_CHOSEN] = f"{point.row} {point.column}" if point.chosen else None
     known = {name: stack.attributes.get(name) for name in changes}
     if changes != known:
         stack.set_attributes(changes)
@@ -131,6 +136,15 @@ def find_reference(stack: StackFile, folder: Path, geometry: Path | None, option
         return choose_reference(level, allowed, options, usable)
 
     given, how = _given(stack, geometry, options)
+    chosen = given is None or (given == stack.reference and _was_chosen(stack, options))
+    if given is not None and chosen and not (allowed[given] and usable(given)):
+        logger.warning(
+            "%s: the reference pixel chosen before (row %d, column %d) is masked out or lacks phase in the pairs that "
+            "are used now: another is chosen",
+            stack.path,
+            *given,
+        )
+        given = None
     if given is None:
         row, column = choose()
         how = "the most coherent pixel" if options.method == "max_coherence" else f"drawn with seed {options.seed}"
@@ -143,7 +157,7 @@ def find_reference(stack: StackFile, folder: Path, geometry: Path | None, option
             message = f"{stack.path}: {problem}{_without_phase(stack, given)}"
             raise InputError(message) from problem
         row, column = given
-    return ReferencePoint(row, column, float(level[row, column]), how)
+    return ReferencePoint(row, column, float(level[row, column]), how, chosen)
 
 
 def _given(stack: StackFile, geometry: Path | None, options: ReferenceOptions) -> tuple[Pixel | None, str]:
@@ -157,6 +171,14 @@ def _given(stack: StackFile, geometry: Path | None, options: ReferenceOptions) -
     if stack.reference is not None and not options.force:
         return stack.reference, "as set before in the stack"
     return None, ""
+
+
+def _was_chosen(stack: StackFile, options: ReferenceOptions) -> bool:
+    """Tell whether the pixel of the stack was chosen by an earlier run: nobody has given one, or set another since."""
+    if stack.reference is None or options.yx is not None or options.lalo is not None:
+        return False
+    row, column = stack.reference
+    return stack.attributes.get(_CHOSEN) == f"{row} {column}"
 
 
 def _allowed(folder: Path, options: ReferenceOptions, shape: tuple[int, int]) -> Mask:

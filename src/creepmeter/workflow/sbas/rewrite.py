@@ -15,6 +15,8 @@ from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.layout import COORDINATES
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_attributes, read_tables
+from creepmeter.io.mintpy.sidecar import sidecar_of
+from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.provenance import digest_file, digest_text
 from creepmeter.stack.mask import apply_mask
 
@@ -32,12 +34,20 @@ _NOT_LINEAR = ("Std", "Amplitude", "Phase", "residue")
 
 def arrays_of(path: Path) -> dict[str, StoredArray]:
     """Return the maps and stacks of maps of a file, by name."""
+    stack = _edited_stack(path)
+    if stack is not None:
+        return {name: stack.stored(name) for name in stack.names}
     with hdf.reading(path) as file:
         return {
             name: StoredArray.of(path, item)
             for name, item in hdf.datasets_of(file).items()
             if name not in (*_TABLES, *COORDINATES) and item.ndim > 1
         }
+
+
+def _edited_stack(path: Path) -> StackFile | None:
+    """Return a stack whose edits lie in a file beside it; None for any other file."""
+    return StackFile.open(path) if sidecar_of(path).exists() else None
 
 
 def rewrite(
@@ -78,19 +88,24 @@ def rewrite(
     if len(shapes) > 1:
         message = f"{source}: its maps differ in size ({shapes}); only files of one grid can be written anew"
         raise InputError(message)
-    held = list_datasets(source)
-    kinds = {name: np.dtype((types or {}).get(name, held[name][1])) for name in arrays}
-    entries = {name: Dataset(held[name][0], kinds[name], _own(source, name)) for name in arrays}
-    merged = {**read_attributes(source), **attributes}
+    stack, held, tables = _edited_stack(source), list_datasets(source), read_tables(source)
+    shape_of = {name: held[name][0] if name in held else array.shape for name, array in arrays.items()}
+    type_of = {name: held[name][1] if name in held else array.dtype for name, array in arrays.items()}
+    kinds = {name: np.dtype((types or {}).get(name, kind)) for name, kind in type_of.items()}
+    entries = {name: Dataset(shape_of[name], kinds[name], _own(array)) for name, array in arrays.items()}
+    merged = {**(read_attributes(source) if stack is None else stack.attributes), **attributes}
     kept = {name: text for name, text in merged.items() if text is not None}
-    digest = digest_text(digest_file(source), sorted(kept.items()), str(key))
-    writer = ProductWriter.create_or_resume(target, entries, kept, digest, read_tables(source))
+    if stack is not None:
+        tables = {**tables, "dropIfgram": stack.keep}
+    content = digest_file(source) if stack is None else stack.digest()
+    digest = digest_text(content, sorted(kept.items()), str(key))
+    writer = ProductWriter.create_or_resume(target, entries, kept, digest, tables)
     widest = sum(array.shape[0] * array.dtype.itemsize for array in arrays.values())
     blocks = plan_blocks(next(iter(shapes)), widest * 2, min(memory_gb / _SHARE, _MOST_GB))
 
     def compute(block: Block) -> dict[str, Array]:
         return {
-            name: change(name, array.read(block.y, block.x), block).reshape(*held[name][0][:-2], *block.shape)
+            name: change(name, array.read(block.y, block.x), block).reshape(*shape_of[name][:-2], *block.shape)
             for name, array in arrays.items()
         }
 
@@ -98,12 +113,12 @@ def rewrite(
         writer.put(block.id, block.region, {name: part.astype(kinds[name]) for name, part in values.items()})
 
     run_blocks(blocks, compute, put, done=lambda block: writer.done(block.id), progress=progress, name=target.name)
-    return writer.finish({"inputs": {source.name: digest_file(source)}})
+    return writer.finish({"inputs": {source.name: content}})
 
 
-def _own(source: Path, name: str) -> dict[str, str]:
-    with hdf.reading(source) as file:
-        found = hdf.text_attributes(file[name])
+def _own(array: StoredArray) -> dict[str, str]:
+    with hdf.reading(array.path) as file:
+        found = hdf.text_attributes(file[array.name])
     return {key: text for key, text in found.items() if key in ("UNIT", "MODIFICATION_TIME")}
 
 

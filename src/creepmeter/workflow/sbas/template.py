@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from creepmeter.errors import ConfigError
+from creepmeter.io.text import read_page
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas.template_keys import FORMER, FORMER_PREFIXES, KEYS, PREFIX, Key
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from creepmeter.stack.unwrap_options import UnwrapOptions
     from creepmeter.velocity.options import TimeFunctionOptions
 
-MAX_BYTES = 1_000_000  # a template is a few pages of text
 AUTO = ("auto", "def", "default")
 _COMMENTS = ("#", "%", "!")
 _CLOSE = 0.6  # likeness of a known key that is worth a hint
@@ -243,7 +243,10 @@ def _read_entries(path: Path, warnings: list[str]) -> dict[str, Entry]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
     """Yield line number, key and value."""
-    for number, line in enumerate(_read_text(path).splitlines(), 1):
+    if not path.is_file():
+        message = f"{path}: no such template; `creepmeter sbas -g` writes one with every key"
+        raise ConfigError(message)
+    for number, line in enumerate(read_page(path, "a template is a page of text").splitlines(), 1):
         content = line.strip()
         if not content or content.startswith(_COMMENTS) or "=" not in content:
             continue
@@ -266,17 +269,3 @@ def _hint(name: str) -> str:
         bare = bare.removeprefix(prefix)
     close = difflib.get_close_matches(bare, [*KEYS, *FORMER], 1, _CLOSE)
     return f"; did you mean {PREFIX}{FORMER.get(close[0], close[0])}?" if close else ""
-
-
-def _read_text(path: Path) -> str:
-    if not path.is_file():
-        message = f"{path}: no such template; `creepmeter sbas -g` writes one with every key"
-        raise ConfigError(message)
-    if path.stat().st_size > MAX_BYTES:
-        message = f"{path} has {path.stat().st_size} bytes: a template is a page of text, at most {MAX_BYTES} bytes"
-        raise ConfigError(message)
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
-        message = f"{path} cannot be read as text ({problem})"
-        raise ConfigError(message) from problem

@@ -116,7 +116,7 @@ _NOT_LOADED = tuple(f"load.{name}" for name in ("frequency", "ionUnwFile", "ionC
 def load_options(template: Template) -> LoadOptions:
     """Return the options of load_data."""
     keys = keys_of("load.", "subset.", "multilook.", without=_NOT_LOADED)
-    return fill(LoadOptions, template, keys, _LOAD)
+    return fill(LoadOptions, template, keys, _LOAD, looks_rule="mintpy")
 
 
 _NETWORK: Renames = {"network.excludeDate12": "exclude_pairs", "network.excludeIfgIndex": "exclude_index"}
@@ -147,21 +147,10 @@ _SPENT = ("networkInversion.walltime",)
 
 
 def invert_options(template: Template) -> NetworkInversionOptions:
-    """Return the options of invert_network; the phase is that which the template has corrected.
-
-    Standard errors of the series are made where those of the velocity follow from them.
-    """
+    """Return the options of invert_network; the phase is that which the template has corrected."""
     keys = keys_of("networkInversion.", without=_SPENT)
-    changes = {"obs_dataset": corrected_name(template), "sigma": needs_sigma(template)}
+    changes = {"obs_dataset": corrected_name(template)}
     return fill(NetworkInversionOptions, template, keys, {}, **changes)
-
-
-def needs_sigma(template: Template) -> bool:
-    """Tell whether the step velocity reads the standard errors that invert_network can write."""
-    if template["timeFunc.uncertaintyQuantification"] != "covariance":
-        return False
-    named = template["timeFunc.timeSeriesCovFile"]
-    return named is None or str(named).endswith("Sigma.h5")
 
 
 def corrected_name(template: Template) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_blocks
-from creepmeter.errors import ConfigError, EpochError, InputError
+from creepmeter.errors import EpochError, InputError
 from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.dates import written
@@ -22,16 +22,12 @@ from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, 
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.model.epoch import Epochs, as_epoch, as_epochs
 from creepmeter.velocity.options import TimeFunctionOptions
-from creepmeter.velocity.timefunctions import (
-    SeriesErrors,
-    TimeFunctions,
-    fit_time_functions,
-    make_time_functions,
-)
-from creepmeter.workflow.sbas.folder import sigma_name
+from creepmeter.velocity.timefunctions import TimeFunctions, VarianceOf, fit_time_functions, make_time_functions
+from creepmeter.workflow.sbas.series_errors import SeriesErrors, errors_of_series
 
 logger = logging.getLogger(__name__)
 Values = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 SERIES, SIGMA_OF = "timeseries", "STANDARD_ERROR_OF"
 _EXCLUDED = "exclude_date.txt"
@@ -159,34 +155,34 @@ def fit_velocity_file(
     opened = Series.open(series)
     excluded = excluded_dates(options.exclude_date, series.parent)
     functions = make_time_functions(opened.times, options, excluded)
-    errors = _errors_file(opened, options)
+    errors = _errors(opened, options)
     source = digest_file(series)
     key = digest_text(
         "velocity",
         options.model_dump(mode="json"),
         list(map(str, excluded)),
         source,
-        "" if errors is None else digest_file(errors.path),
+        "" if errors is None else errors.digest(),
     )
     attributes = _attributes(opened, functions, options) | {"CREEPMETER_KEY": key}
     layout = {
         name: Dataset(opened.shape, np.dtype(np.float32), {"UNIT": unit}) for name, unit in functions.datasets.items()
     }
     writer = ProductWriter.create_or_resume(target, layout, attributes, key)
-    if errors is not None:
-        logger.warning(
-            "%s: the errors of its dates are taken as independent, which makes those of the velocity too small",
-            errors.path,
-        )
     datum = _datum(opened, options)
+
+    def variance_of(block: Block) -> VarianceOf | None:
+        if errors is None:
+            return None
+        place = opened.place_of(options.ref_date or opened.attributes.get("REF_DATE") or written(opened.dates[0]))
+        return lambda wanted, pixels: errors.variance(block, _since(wanted, place), pixels)
 
     def work(block: Block) -> dict[str, Values]:
         values = _relative(opened.read(block), datum, opened, options)
-        known = None if errors is None else SeriesErrors(errors.read(block))
-        return fit_time_functions(values, functions, options, known)
+        return fit_time_functions(values, functions, options, variance_of(block))
 
     run_blocks(
-        opened.blocks(memory_gb, _COPIES * len(opened.dates) * (1 if errors is None else 2) + len(layout)),
+        opened.blocks(memory_gb, _COPIES * len(opened.dates) + (0 if errors is None else errors.numbers) + len(layout)),
         work,
         lambda block, found: writer.put(block.id, block.region, found),
         done=lambda block: writer.done(block.id),
@@ -239,24 +235,17 @@ def _dates_in(path: Path) -> list[str]:
     return found
 
 
-def _errors_file(series: Series, options: TimeFunctionOptions) -> Series | None:
+def _errors(series: Series, options: TimeFunctionOptions) -> SeriesErrors | None:
     if options.uncertainty_quantification != "covariance":
         return None
-    given = options.time_series_cov_file
-    own = series.path.with_name(sigma_name(series.path.name))
-    first = series.path.with_name(sigma_name(series.path.name.split("_")[0]))  # of the series before corrections
-    path = series.path.parent / given if given else own if own.is_file() else first
-    if not path.is_file():
-        message = (
-            f"uncertainty covariance needs {path}: make it by creepmeter ifgram-inversion --calc-cov, or use "
-            "uncertainty residue (--uq)"
-        )
-        raise ConfigError(message)
-    found = Series.open(path)
-    if found.array.shape != series.array.shape or not np.array_equal(found.dates, series.dates):
-        message = f"{path} has other dates or pixels than {series.path}: make it from the same inversion"
-        raise InputError(message)
-    return found
+    return errors_of_series(series.path, series.attributes, series.dates, series.shape, options.time_series_cov_file)
+
+
+def _since(combinations: Floats, place: int) -> Floats:
+    """Return combinations that count from the date at a place: what they add up to is its."""
+    moved = combinations.copy()
+    moved[:, place] -= combinations.sum(axis=1)
+    return moved
 
 
 def _datum(series: Series, options: TimeFunctionOptions) -> Values | None:
