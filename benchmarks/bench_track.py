@@ -100,7 +100,7 @@ def compare(pair: Pair, options: TrackOptions, every: int) -> Figures:
 
 
 def highpass(image: Image) -> Image:
-    """Return an image less the mean around each pixel, which curves fitted to correlations are more exact with."""
+    """Return an image less the mean around each pixel."""
     filtered: Image = image - ndimage.uniform_filter(image, HIGHPASS_PX)
     return filtered
 
