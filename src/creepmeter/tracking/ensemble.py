@@ -34,13 +34,13 @@ from creepmeter.tracking.match import (
     Measured,
     OffsetField,
     _seen_share,
-    _set_flag,
     all_at,
     chip_centres,
     chip_shape,
     finish,
     flag_fine,
     flag_peaks,
+    set_flag,
 )
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prepare import PreparedImage, SeenImage, filter_seen, see_image
@@ -111,7 +111,7 @@ def track_ensemble(
     flag = np.zeros(row.shape, np.uint8)
     if within is not None:
         flag[~all_at(np.asarray(within, bool), row, col)] = Flag.NOT_WANTED
-    _set_flag(flag, Flag.MASKED, np.logical_not(used.any(axis=0)))
+    set_flag(flag, Flag.MASKED, np.logical_not(used.any(axis=0)))
     used &= flag == 0
     peaks, counts = _search(ensemble, used)
     flag_peaks(flag, _as_of_one_pair(peaks, counts), options)
@@ -119,7 +119,7 @@ def track_ensemble(
     judged = fine.copy()
     judged[..., [2, 7]] *= np.sqrt(np.maximum(counts, 1))[..., None].astype(np.float32)
     seen = np.logical_or.reduce([sec.seen for _, sec in ensemble.pairs])
-    flag_fine(flag, judged, replace(ensemble.pairs[0][1], seen=seen), row, col, options)
+    flag_fine(flag, judged, replace(ensemble.pairs[0][1], seen=seen), (row, col), options, (0, 0, *options.search_yx))
     peak = np.where(peaks[..., 2] > UNDEFINED, peaks[..., 2], np.float32(np.nan))
     return finish(row, col, Measured(fine, peak, flag, np.full(flag.shape, options.chip_px, np.int16)), options)
 
@@ -190,7 +190,7 @@ def _tune(pairs: Sequence[tuple[SeenImage, SeenImage]], options: TrackOptions) -
     """Return one filter for all pairs, from the mean of their spectra."""
     if options.prefilter != "auto":
         return None
-    search = (options.search_px, options.search_px)
+    search = options.search_yx
     spectra = [measure_spectra(ref, sec, search) for ref, sec in pairs]
     found = [one for one in spectra if one is not None]
     return tuned_filter(found[0] if len(found) == 1 else mean_spectra(found))
@@ -199,7 +199,7 @@ def _tune(pairs: Sequence[tuple[SeenImage, SeenImage]], options: TrackOptions) -
 def _search(ensemble: _Ensemble, used: Bools) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Return the peaks of averaged surfaces, fields of `search_chips`, and how many pairs each chip has."""
     options = ensemble.options
-    chip, step, radius = options.chip_px, options.step_px, options.search_px
+    chip, step, radius = options.chip_px, options.step_px, options.search_yx
     _, ny, nx = used.shape
     cell = choose_cell(chip, step, nx)
     if cell == 0:
@@ -209,12 +209,12 @@ def _search(ensemble: _Ensemble, used: Bools) -> tuple[Floats, npt.NDArray[np.in
         )
         raise ConfigError(message)
     tile = chips_down(step // cell)  # blocks of whole tiles, so that blocks change no bit
-    rows = max(1, BLOCK_BYTES // (4 * nx * (2 * radius + 1) ** 2 * tile)) * tile
+    rows = max(1, BLOCK_BYTES // (4 * nx * (2 * radius[0] + 1) * (2 * radius[1] + 1) * tile)) * tile
     peaks = np.full((ny, nx, 7), np.nan, np.float32)
     for top in range(0, ny, rows):
         block = used[:, top : top + rows]
         wanted = block.any(axis=0)
-        place, geometry = (top * step, 0, 0, 0), (chip, step, radius, radius)
+        place, geometry = (top * step, 0, 0, 0), (chip, step, *radius)
         found = peaks[top : top + rows]
         found[wanted] = find_peaks(_mean_surfaces(ensemble, block, geometry, place)[wanted])
     return peaks, used.sum(axis=0)
@@ -224,8 +224,8 @@ def _mean_surfaces(
     ensemble: _Ensemble, used: Bools, geometry: tuple[int, int, int, int], place: tuple[int, int, int, int]
 ) -> Floats:
     """Return mean correlations (ny, nx, shifts, shifts) over the pairs that have them; UNDEFINED where too few do."""
-    edge = 2 * geometry[2] + 1
-    total = np.zeros((*used.shape[1:], edge, edge), np.float32)
+    shifts = 2 * geometry[2] + 1, 2 * geometry[3] + 1
+    total = np.zeros((*used.shape[1:], *shifts), np.float32)
     count = np.zeros(total.shape, np.int16)
     kept = np.empty(total.shape, np.float32)
     for (ref, sec), wanted in zip(ensemble.pairs, used, strict=True):
