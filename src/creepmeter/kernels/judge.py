@@ -96,6 +96,8 @@ def _weigh_error(values: Chip, first: int, second: int, one: np.float32, level: 
 def _spread(values: Chip, sums: Doubles, chip: int, lines: Floats, out: Floats) -> None:
     """Write the standard errors of dy, dx: J^-1 M J^-T, J = sum g_t g_w^T, M from sums of g e over cells.
 
+    M (yy, yx, xx) and J (yy, yx, xy, xx) are left behind the sums of the last comparison.
+
     g is the mean of both gradients, which leaves out that the noise of an image agrees with its own gradient. Summing
     over cells before squaring keeps the correlation of neighbouring errors, which a count of independent pixels would
     lose (cluster-robust covariance, Liang and Zeger 1986, doi 10.1093/biomet/73.1.13).
@@ -120,6 +122,7 @@ def _spread(values: Chip, sums: Doubles, chip: int, lines: Floats, out: Floats) 
     _weigh_error(values, GY, WY, scale, np.float32(level_y), np.float32(part_y))
     _weigh_error(values, GX, WX, scale, np.float32(level_x), np.float32(part_x))
     clustered(values, chip, lines, found)
+    found[3], found[4], found[5], found[6] = a, b, c, d
     yy, yx, xx = found[0], found[1], found[2]
     determinant = a * d - b * c
     if determinant <= 0.0:
@@ -167,7 +170,7 @@ def clustered(values: Chip, chip: int, lines: Floats, out: Doubles) -> None:
 
 
 @jit_fast
-def _column_sums(values: Chip, start: int, stride: int, rows: int, out: Floats) -> None:
+def column_sums(values: Chip, start: int, stride: int, rows: int, out: Floats) -> None:
     """Write, for each of STRIP columns over some rows, n, sum t, sum w, sum t t, sum w w, sum t w behind each other."""
     t, w, m = values[T], values[W], values[M]
     out[: STRIP_SUMS * STRIP] = np.float32(0.0)
@@ -186,7 +189,7 @@ def _column_sums(values: Chip, start: int, stride: int, rows: int, out: Floats) 
 
 @jit
 def part_correlation(columns: Floats, left: int, right: int) -> tuple[float, float]:
-    """Return pixels and correlation of some columns of `_column_sums`; the latter 0 with too few or without texture."""
+    """Return pixels and correlation of some columns of `column_sums`; the latter 0 with too few or without texture."""
     n = first = second = first_square = second_square = product = np.float32(0.0)
     for x in range(left, right):
         n += columns[x]
@@ -201,6 +204,11 @@ def part_correlation(columns: Floats, left: int, right: int) -> tuple[float, flo
     return float(n), (float(product - first * second / n) / np.sqrt(power) if power > 0.0 else 0.0)
 
 
+def part_count(chip: int) -> int:
+    """Return the number of parts of a chip that are looked at one by one."""
+    return (chip // PART_PX) ** 2
+
+
 @jit
 def support(values: Chip, chip: int, columns: Floats, out: Floats) -> None:
     """Write the share of the common pixels in parts of the chip that correlate by themselves, and their correlation.
@@ -213,7 +221,7 @@ def support(values: Chip, chip: int, columns: Floats, out: Floats) -> None:
     agree = total = mean = 0.0
     for top in range(0, chip - PART_PX + 1, PART_PX):
         for left in range(0, chip - PART_PX + 1, STRIP):
-            _column_sums(values, top * stride + left, stride, PART_PX, columns)
+            column_sums(values, top * stride + left, stride, PART_PX, columns)
             for x in range(0, min(STRIP, chip - left) - PART_PX + 1, PART_PX):
                 n, found = part_correlation(columns, x, x + PART_PX)
                 total += n

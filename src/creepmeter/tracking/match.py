@@ -18,6 +18,7 @@ from creepmeter.kernels.refine import FIELDS, GROUP_PX, refine_chips
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.outliers import reject_outliers
 from creepmeter.tracking.prepare import PreparedImage
+from creepmeter.tracking.subpixel import refine_by_phase, refit
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -220,7 +221,12 @@ def _measure_chips(
     least = options.min_valid * chip * chip
     peaks = _search(ref, sec, flag == 0, options, corner, least)
     flag_peaks(flag, peaks, options)
-    fine = _refine(ref, sec, peaks, flag, options, corner, least)
+    if options.method == "frequency":
+        fine = refine_by_phase((ref, sec), peaks, flag == 0, options, corner)
+    else:
+        fine = _refine(ref, sec, peaks, flag, options, corner, least)
+        if options.robust or options.model == "affine":
+            refit(fine, (ref, sec), peaks, options, corner, least, REACH_PX)
     flag_fine(flag, fine, sec, (row, col), options, (0, 0, *options.search_yx))
     peak = np.where(peaks[..., 2] > UNDEFINED, peaks[..., 2], np.float32(np.nan))
     return Measured(fine, peak, flag, np.full(flag.shape, chip, np.int16))

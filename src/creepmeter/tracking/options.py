@@ -40,6 +40,15 @@ class TrackOptions(Options):
         "auto", description="Filter applied to both images before matching; auto is tuned by the images themselves"
     )
     prefilter_px: Odd = Field(5, ge=3, le=101, description="Width of the filter, pixels (odd)")
+    method: Literal["correlation", "frequency"] = Field(
+        "correlation",
+        description="What finds the fraction of a pixel: the images themselves, or the phase of their cross-spectrum "
+        "(a second method, to check with)",
+    )
+    model: Literal["shift", "affine"] = Field(
+        "shift", description="What a chip may do: shift, or shift, strain and turn, for steep gradients (slower)"
+    )
+    robust: bool = Field(False, description="Weigh down pixels of a chip that do not fit: clouds, new snow (slower)")
     min_valid: float = Field(0.5, gt=0, le=1, description="Smallest share of a chip that must be seen in both images")
     min_correlation: float = Field(0.3, ge=0, le=1, description="Points below this correlation are not valid")
     min_distinct: float = Field(
