@@ -13,10 +13,10 @@ from creepmeter.kernels.peaks import UNDEFINED
 from creepmeter.kernels.together import find_peaks
 from creepmeter.simulate import rigid_pair
 from creepmeter.tracking import ensemble
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.ensemble import track_ensemble
 from creepmeter.tracking.match import Flag, OffsetField
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.track import track_arrays
 
 Doubles = npt.NDArray[np.float64]
 Pair = tuple[Doubles, Doubles]

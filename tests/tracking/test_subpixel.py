@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from creepmeter.errors import ConfigError
 from creepmeter.simulate import pair_images, rigid_pair
+from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import OffsetField
-from creepmeter.tracking.track import track_arrays
 
 Doubles = npt.NDArray[np.float64]
 DX, DY = 0.37, -0.21
