@@ -14,6 +14,7 @@ from creepmeter.kernels.threads import limit_threads
 from creepmeter.simulate import pair_images, rigid_pair
 from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import Flag, OffsetField
+from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.points import track_points
 
 Doubles = npt.NDArray[np.float64]
@@ -320,3 +321,11 @@ def test_rows_and_columns_must_fit() -> None:
         track_points(ref, sec, [1, 2, 3], [1, 2], **SMALL)
     with pytest.raises(ImageError, match="differ in size"):
         track_points(ref, sec[:-1], [50.0], [50.0], **SMALL)
+
+
+@pytest.mark.parametrize("change", [{"method": "frequency"}, {"model": "affine"}, {"robust": True}])
+def test_ways_that_only_the_regular_grid_knows_are_refused(change: dict[str, object]) -> None:
+    image = np.random.default_rng(0).normal(size=(64, 64))
+    options = TrackOptions().override(change, step="tracking")
+    with pytest.raises(ConfigError, match="is for the regular grid of chips"):
+        track_points(image, image, [32], [32], options=options)

@@ -259,8 +259,10 @@ def set_flag(flag: Bytes, value: Flag, where: Bools) -> None:
 
 def all_at(mask: Bools, row: Doubles, col: Doubles) -> Bools:
     """Tell where all pixels around a place (four, or one at a pixel centre) are true; outside the image is false."""
-    result = np.ones(row.shape, bool)
     rows, columns = mask.shape
+    if mask.all():
+        return np.asarray((row >= 0) & (row <= rows - 1) & (col >= 0) & (col <= columns - 1))
+    result = np.ones(row.shape, bool)
     for y in (np.floor(row), np.ceil(row)):
         for x in (np.floor(col), np.ceil(col)):
             inside = (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
