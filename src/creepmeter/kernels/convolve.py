@@ -25,7 +25,7 @@ LEAST_ENERGY = np.float32(0.75)  # share of the filter's energy on valid pixels 
 
 
 @jit_fast
-def _add_taps(line: Floats, source: Floats, start: int, weights: Floats) -> None:
+def add_taps(line: Floats, source: Floats, start: int, weights: Floats) -> None:
     """Add TAPS weighted copies of a row, each one pixel on, to `line`."""
     w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     w4, w5, w6, w7 = weights[4], weights[5], weights[6], weights[7]
@@ -46,7 +46,7 @@ def _weigh_rows(padded: Floats, first: int, left: int, weights: Floats, line: Fl
     for k in range(len(weights)):
         source = padded[first + k]
         for p in range(0, weights.shape[1], TAPS):
-            _add_taps(line, source, left + p, weights[k, p : p + TAPS])
+            add_taps(line, source, left + p, weights[k, p : p + TAPS])
 
 
 @jit

@@ -10,7 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.kernels._jit import jit, jit_fast
+from creepmeter.kernels._jit import jit
+from creepmeter.kernels.convolve import TAPS, add_taps
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED, describe_peak, highest, second_highest
 from creepmeter.kernels.threads import in_threads
 from creepmeter.kernels.windows import copy_tile, integrate, moments, row_moments
@@ -23,22 +24,6 @@ Images: TypeAlias = tuple[Floats, Bools, Floats, Bools]  # ref, ref_valid, sec, 
 Bounds: TypeAlias = tuple[int, int, int, int]  # first and last row, first and last column inside the image
 
 BATCH = 16  # points whose peaks are found together
-TAPS = 8
-
-
-@jit_fast
-def _add_row(template: Floats, window: Floats, start: int, out: Floats) -> None:
-    """Add to `out` the window, from `start` on, times each of TAPS pixels of the template, one place apart."""
-    t0, t1, t2, t3 = template[0], template[1], template[2], template[3]
-    t4, t5, t6, t7 = template[4], template[5], template[6], template[7]
-    s = np.uint64(start)
-    for x in range(np.uint64(len(out))):
-        p = s + x
-        out[x] += (
-            t0 * window[p] + t1 * window[p + np.uint64(1)] + t2 * window[p + np.uint64(2)]
-            + t3 * window[p + np.uint64(3)] + t4 * window[p + np.uint64(4)] + t5 * window[p + np.uint64(5)]
-            + t6 * window[p + np.uint64(6)] + t7 * window[p + np.uint64(7)]
-        )  # fmt: skip
 
 
 @jit
@@ -51,7 +36,7 @@ def _products(template: Floats, window: Floats, down: int, out: Floats) -> None:
     out[:] = 0.0
     for i in range(len(template)):
         for j in range(0, template.shape[1], TAPS):
-            _add_row(template[i, j : j + TAPS], window, i * width + j, out)
+            add_taps(out, window, i * width + j, template[i, j : j + TAPS])
 
 
 @jit
