@@ -51,6 +51,32 @@ class Peer:
 
 def matching_templates(cv2: Any) -> Callable[[Floats, Floats, int, int, Sizes], Offset]:  # noqa: ANN401 - a module
     """Return normalised cross-correlation by OpenCV on one thread, with a parabola through the peak per axis."""
+
+    def refine(surface: Floats, u: int, v: int) -> Offset:
+        return v + parabola(surface[u, v - 1 : v + 2]), u + parabola(surface[u - 1 : u + 2, v])
+
+    return _matching(cv2, refine)
+
+
+def oversampling_peaks(cv2: Any) -> Callable[[Floats, Floats, int, int, Sizes], Offset]:  # noqa: ANN401 - a module
+    """Return the same, the 5 x 5 values around the peak oversampled UPSAMPLING times, as feature trackers of ice do."""
+
+    def refine(surface: Floats, u: int, v: int) -> Offset:
+        top, left = (min(max(place - 2, 0), len(surface) - 5) for place in (u, v))
+        fine = surface[top : top + 5, left : left + 5]
+        for _ in range(UPSAMPLING.bit_length() - 1):
+            fine = cv2.pyrUp(fine)
+        _, _, _, (x, y) = cv2.minMaxLoc(fine)
+        return left + x / UPSAMPLING, top + y / UPSAMPLING
+
+    return _matching(cv2, refine)
+
+
+def _matching(
+    cv2: Any,  # noqa: ANN401 - a module
+    refine: Callable[[Floats, int, int], Offset],
+) -> Callable[[Floats, Floats, int, int, Sizes], Offset]:
+    """Return template matching by OpenCV on one thread, the peak refined on the correlation surface."""
     cv2.setNumThreads(1)
 
     def measure(ref: Floats, sec: Floats, top: int, left: int, sizes: Sizes) -> Offset:
@@ -61,8 +87,8 @@ def matching_templates(cv2: Any) -> Callable[[Floats, Floats, int, int, Sizes], 
         _, _, _, (v, u) = cv2.minMaxLoc(surface)
         if not (0 < u < 2 * radius and 0 < v < 2 * radius):
             return np.nan, np.nan
-        across, down = surface[u, v - 1 : v + 2], surface[u - 1 : u + 2, v]
-        return v - radius + parabola(across), u - radius + parabola(down)
+        x, y = refine(surface, u, v)
+        return x - radius, y - radius
 
     return measure
 
@@ -86,5 +112,6 @@ def parabola(three: Floats) -> float:
 
 PEERS = (
     Peer("OpenCV matchTemplate and parabola", "cv2", matching_templates),
+    Peer("OpenCV matchTemplate and 64-fold oversampling", "cv2", oversampling_peaks),
     Peer("scikit-image phase_cross_correlation", "skimage.registration", correlating_phases),
 )
