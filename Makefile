@@ -6,7 +6,7 @@ STAMP := $(VENV)/.made
 WHEEL_ROOM := build/wheel-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs reference wheel-demo clean
+.PHONY: help demo test test-uncompiled test-checked check bench docs reference wheel-demo clean
 
 help:
 	@echo "make demo        sample scenes to velocity map and report, in ./demo"
@@ -26,11 +26,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/creepmeter demo -o demo
 
-# The kernels run three times: as plain Python, compiled with bounds checks, and compiled as users run them.
+# The kernels run three times: as plain Python and compiled with bounds checks, side by side, and as users run them.
 test: $(STAMP)
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -m "kernel and not slow and not golden" tests
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -m "kernel and not slow and not golden" tests
+	$(MAKE) --no-print-directory --jobs 2 test-uncompiled test-checked
 	$(BIN)/python -m pytest -q -m "not network" --durations=10
+
+test-uncompiled: $(STAMP)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -p no:cacheprovider -m "kernel and not slow and not golden" tests
+
+test-checked: $(STAMP)
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q --durations=10 -m "kernel and not slow and not golden" tests
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
