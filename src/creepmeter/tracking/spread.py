@@ -79,7 +79,8 @@ def track_spread(
     wanted = (flat.search_y > 0) & (flat.search_x > 0)
     for asked, size in zip((flat.row, flat.col), shape, strict=True):
         wanted &= (asked > -1) & (asked < size)
-    band = np.where(wanted, np.nan_to_num(flat.row) // BLOCK_ROWS_PX, -1)
+    # a place half a pixel above the image belongs to the first band, -1 is for those not wanted
+    band = np.where(wanted, np.maximum(np.nan_to_num(flat.row), 0) // BLOCK_ROWS_PX, -1)
     bands = np.unique(band[wanted])
     sources = _Hidden(ref, exclude), _Hidden(sec, exclude)
     tuned = tune_about(*sources, flat, options)
