@@ -193,3 +193,12 @@ def test_flags_say_why() -> None:
     field = track_ensemble(list(zip(before, after, strict=True)), options=options())
     assert_array_equal(field.flag[:2], Flag.MASKED)
     assert field.valid[3:].mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "change", [{"method": "frequency"}, {"model": "affine"}, {"robust": True}, {"chip_max_px": 64}]
+)
+def test_ways_of_single_pairs_are_refused(change: dict[str, Any]) -> None:
+    image = np.random.default_rng(0).normal(size=(64, 64))
+    with pytest.raises(ConfigError, match=f"{next(iter(change))} = .* ensemble"):
+        track_ensemble([(image, image)], options=TrackOptions().override(change, step="tracking"))

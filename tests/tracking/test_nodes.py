@@ -283,6 +283,14 @@ def test_guides_that_do_not_fit_are_named(tmp_path: Path) -> None:
             cm.track(*images, options=OPTIONS, guide=guide)
 
 
+@pytest.mark.parametrize("column", ["prior_east", "prior_north"])
+def test_half_an_expected_motion_is_refused(tmp_path: Path, column: str) -> None:
+    images = write_pair(tmp_path)
+    (tmp_path / "points.csv").write_text(f"x,y,{column}\n500600,3999300,400\n")
+    with pytest.raises(InputError, match="one of the columns prior_east and prior_north"):
+        cm.track_listed(*images, tmp_path / "points.csv", options=OPTIONS)
+
+
 def test_images_in_degrees_are_refused_before_anything_is_measured(tmp_path: Path) -> None:
     images = write_pair(tmp_path, grid=GeoBox(SHAPE, Affine(1e-4, 0, 11, 0, -1e-4, 47), "EPSG:4326"))
     with pytest.raises(GridError, match="in degrees"):

@@ -57,3 +57,14 @@ def test_nowhere_is_masked_in_bands_too(tmp_path: Path) -> None:
     options = TrackOptions(chip_px=16, search_px=2)
     places = Places.of([np.nan, 1e9, 30.0, 580.0], 30.0, chip_px=16, search_px=2)
     assert track_spread(source, source, places, options).flag.tolist() == [Flag.MASKED, Flag.MASKED, 0, 0]
+
+
+def test_a_place_half_above_the_image_draws_no_other_into_its_band(tmp_path: Path) -> None:
+    pair = pair_images((600, 64), (0.0, 0.0), noise_dn=5.0, seed=2)
+    grid = GeoBox((600, 64), Affine(10, 0, 0, 0, -10, 0), "EPSG:32633")
+    write_geotiff(tmp_path / "ref.tif", pair.ref, grid)
+    source = open_image(tmp_path / "ref.tif")[0]
+    options = TrackOptions(chip_px=16, search_px=2, min_valid=0.4)
+    places = Places.of([-0.4, np.nan, np.inf, 580.0], 30.0, chip_px=16, search_px=2)
+    flags = track_spread(source, source, places, options).flag
+    assert flags.tolist() == [Flag.MASKED, Flag.MASKED, Flag.MASKED, Flag.VALID]

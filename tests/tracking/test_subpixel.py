@@ -118,3 +118,10 @@ def test_unknown_ways_are_named() -> None:
         track((image, image), model="projective")
     with pytest.raises(ConfigError, match=r"method: .*'frequency'"):
         track((image, image), method="phase")
+
+
+@pytest.mark.parametrize("change", [{"model": "affine"}, {"robust": True}])
+def test_the_phase_method_refuses_what_it_does_not_know(change: dict[str, Any]) -> None:
+    image = np.random.default_rng(0).normal(size=(64, 64))
+    with pytest.raises(ConfigError, match=rf"{next(iter(change))}: .*not known to method: frequency"):
+        track((image, image), method="frequency", **change)

@@ -127,3 +127,9 @@ def test_images_that_overlap_in_part_are_tracked_there(tmp_path: Path) -> None:
     stack = cm.track(*paths, options=OPTIONS)
     assert_allclose((stack["x"][0], stack["y"][0]), (500_000 + SIZE * (9 + 8), 4_000_000 - SIZE * (4 + 8)))
     assert_allclose(stack["displacement"].sel(component="east").mean(), SHIFT[0] * SIZE, atol=0.1)
+
+
+def test_degrees_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    paths = write_pair(tmp_path, Affine(1e-4, 0, 10, 0, -1e-4, 40), "EPSG:4326")
+    with pytest.raises(GridError, match="in degrees"):
+        cm.track(*paths, options=OPTIONS, memory_gb=1e-6)  # less than any measurement needs, which is said later

@@ -7,16 +7,32 @@ from typing import ParamSpec, TypeVar
 
 import numba
 
+from creepmeter.kernels.cache import KERNELS, digest_sources
+
 P = ParamSpec("P")
 R = TypeVar("R")
+
+SOURCES = digest_sources(KERNELS)
 
 
 def jit(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for one thread; releases the interpreter lock, and is cached on disk."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return _of_these_sources(numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
     """Compile with reassociated sums, so that reductions vectorise. Never for code that meets NaN on purpose."""
     flags = {"reassoc", "contract", "nsz", "arcp"}
-    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
+    return _of_these_sources(numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function))
+
+
+def _of_these_sources(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a compiled function be taken from disk only if no kernel has changed since.
+
+    Numba looks at the function's own file. Compiled code holds functions and constants of other files as well, and old
+    and new ones that lay out their memory differently would be linked together.
+    """
+    cache = getattr(getattr(function, "_cache", None), "_cache_file", None)
+    if cache is not None:
+        cache._source_stamp = (cache._source_stamp, SOURCES)  # noqa: SLF001 - numba offers no other way
+    return function

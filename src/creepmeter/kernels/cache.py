@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 KERNELS = Path(__file__).resolve().parent
+
+
+def digest_sources(folder: Path) -> str:
+    """Return a digest of all Python files of a folder."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(folder.glob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 def is_compiled(module: str = "*") -> bool:

@@ -91,7 +91,8 @@ def track_ensemble(
     ImageError
         There is no pair, or the images differ in shape.
     ConfigError
-        Chip and step have too small a common divisor.
+        Chip and step have too small a common divisor, or an option is for single pairs only: ``chip_max_px``,
+        ``method``, ``model``, ``robust``.
 
     Examples
     --------
@@ -104,6 +105,7 @@ def track_ensemble(
     2.0
     """
     options = options or TrackOptions()
+    options.require_plain(("chip_max_px", "method", "model", "robust"), "leave it out for an ensemble of pairs")
     _require_pairs(pairs, within)
     ensemble = _Ensemble.of(pairs, options)
     row, col = chip_centres(ensemble.shape, options.chip_px, options.step_px)

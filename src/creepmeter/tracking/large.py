@@ -7,6 +7,7 @@ chips a block reads what search, filter and spline look at.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -25,9 +26,10 @@ from creepmeter.tracking.match import (
     chip_shape,
     finish,
     measure,
+    require_one_size,
 )
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.tracking.prepare import PreparedImage, Role, filter_seen, see_part
+from creepmeter.tracking.prepare import Role, filter_seen, require_room, see_part
 from creepmeter.tracking.tuning import LONGEST_PX, ImageSource, tune
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -39,6 +41,32 @@ BYTES_PER_PIXEL = 36  # of both images: values, filtered, spline, masks
 BYTES_PER_POINT = 120  # what is found of a point, and copies of it
 PROGRAM_GB = 0.3  # the program itself
 LARGE_PX = 4096 * 4096  # images of more pixels are tracked by blocks
+
+
+@dataclass(frozen=True)
+class HiddenImage:
+    """An image read part by part, of which some pixels count as missing.
+
+    Parameters
+    ----------
+    image : ImageSource
+        The image.
+    hidden : bool (rows, columns), optional
+        True = missing.
+    """
+
+    image: ImageSource
+    hidden: Bools | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.image.shape
+
+    def read(self, rows: slice, columns: slice) -> Floats:
+        """Return a part of the image, NaN = missing."""
+        values = self.image.read(rows, columns)
+        return values if self.hidden is None else np.where(self.hidden[rows, columns], np.float32(np.nan), values)
 
 
 def track_large(
@@ -73,22 +101,25 @@ def track_large(
     Raises
     ------
     ImageError
-        The images differ in size, or no block of one of them shows anything.
+        The images differ in size, are smaller than a chip, or no block of one of them shows anything.
     """
-    if ref.shape != sec.shape:
-        message = f"the images differ in size: {ref.shape} and {sec.shape} pixels; crop both to one grid first"
-        raise ImageError(message)
+    require_one_size(ref, sec)
+    require_room(ref.shape, options.chip_px, "the reference image")
     progress = progress or NullProgress()
+    sources = HiddenImage(ref, exclude), HiddenImage(sec, exclude)
     row, col = chip_centres(ref.shape, options.chip_px, options.step_px)
     wanted = np.ones(row.shape, bool) if within is None else all_at(np.asarray(within, bool), row, col)
-    tuned = tune(ref, sec, options)
+    tuned = tune(*sources, options)
     found = _nothing(row.shape)
-    blocks = list(plan_chips(chip_shape(ref.shape, options.chip_px, options.step_px), options.step_px))
+    plan = plan_chips(chip_shape(ref.shape, options.chip_px, options.step_px), options.step_px)
+    blocks = [block for block in plan if wanted[block.y, block.x].any()]
     progress.start("track", len(blocks))
+    shown = []
     for block in blocks:
-        _measure_block((ref, sec), options, tuned, exclude, wanted, block, found)
+        shown.append(_measure_block(sources, options, tuned, wanted, block, found))
         progress.advance(1)
     progress.finish()
+    _require_shown(shown)
     return finish(row, col, found, options)
 
 
@@ -138,42 +169,39 @@ def _margin(options: TrackOptions) -> int:
 
 
 def _measure_block(
-    sources: tuple[ImageSource, ImageSource],
+    sources: tuple[HiddenImage, HiddenImage],
     options: TrackOptions,
     tuned: Floats | None,
-    exclude: Bools | None,
     wanted: Bools,
     block: Block,
     found: Measured,
-) -> None:
-    """Measure the chips of one block into the whole."""
-    chosen = wanted[block.y, block.x]
-    if not chosen.any():
-        return
+) -> tuple[bool, bool]:
+    """Measure the chips of one block into the whole; return whether each image shows anything there."""
     margin, step, chip = _margin(options), options.step_px, options.chip_px
     spans = []
     for part, size in zip((block.y, block.x), sources[0].shape, strict=True):
         first, last = part.start * step - margin, (part.stop - 1) * step + chip + margin
         spans.append(slice(max(0, first), min(size, last)))
     corner = block.y.start * step - spans[0].start, block.x.start * step - spans[1].start
-    hidden = None if exclude is None else exclude[spans[0], spans[1]]
     roles: tuple[Role, Role] = ("ref", "sec")
     ref, sec = (
-        _prepare(source, spans, hidden, options, tuned, role) for source, role in zip(sources, roles, strict=True)
+        filter_seen(see_part(source.read(*spans)), options, tuned, role)
+        for source, role in zip(sources, roles, strict=True)
     )
-    here = measure(ref, sec, options, chosen, corner)
+    here = measure(ref, sec, options, wanted[block.y, block.x], corner)
     found.fine[block.y, block.x] = here.fine
     found.peak[block.y, block.x] = here.peak
     found.flag[block.y, block.x] = here.flag
     found.chip_px[block.y, block.x] = here.chip_px
+    return bool(ref.values.any()), bool(sec.values.any())
 
 
-def _prepare(
-    source: ImageSource,
-    spans: list[slice],
-    hidden: Bools | None,
-    options: TrackOptions,
-    tuned: Floats | None,
-    role: Role,
-) -> PreparedImage:
-    return filter_seen(see_part(source.read(spans[0], spans[1]), hidden), options, tuned, role)
+def _require_shown(shown: list[tuple[bool, bool]]) -> None:
+    """Check that each image shows something in some block that was measured."""
+    for name, blocks in zip(("reference", "secondary"), zip(*shown, strict=True), strict=False):
+        if not any(blocks):
+            message = (
+                f"the {name} image shows nothing where offsets are measured (all missing, excluded or constant): "
+                "check nodata, masks and the band"
+            )
+            raise ImageError(message)

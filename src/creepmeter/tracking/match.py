@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -239,7 +239,15 @@ def finish(row: Doubles, col: Doubles, found: Measured, options: TrackOptions) -
     return make_field(row, col, found, grown=bool(options.chip_max_px))
 
 
-def require_one_size(ref: Floats, sec: Floats) -> None:
+class Shaped(Protocol):
+    """What has rows and columns."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+
+def require_one_size(ref: Shaped, sec: Shaped) -> None:
     """Check that two images have one shape.
 
     Raises

@@ -198,6 +198,9 @@ def places_of_points(table: PointTable, image: Grid, guide: Guide, options: Trac
         raise InputError(message)
     plain = _places(table.x, table.y, table.crs or image.crs, image, guide, options, pair)
     east, north = (table.numbers(f"prior_{name}") for name in ("east", "north"))
+    if (east is None) != (north is None):
+        message = "the points have one of the columns prior_east and prior_north: give both, or neither"
+        raise InputError(message)
     dy, dx = plain.prior_dy.astype(np.float64), plain.prior_dx.astype(np.float64)
     if east is not None and north is not None:
         east, north = _turned(east, north, turn_between(table.crs, image.crs, table.x, table.y))

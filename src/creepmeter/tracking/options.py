@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from creepmeter.errors import ConfigError
 from creepmeter.model.options import Options
 
 Prefilter: TypeAlias = Literal["auto", "none", "highpass", "wallis", "log", "orientation"]
@@ -77,6 +79,35 @@ class TrackOptions(Options):
         0.32, ge=0, le=1, description="Share of the valid neighbours that must agree with a point (coherence)"
     )
     mad_scale: float = Field(4.0, gt=0, description="Farthest from the median of the neighbours, in robust deviations")
+
+    @field_validator("model", "robust")
+    @classmethod
+    def _phase_fits_plain_shifts(cls, value: object, info: ValidationInfo) -> object:
+        if info.data.get("method") == "frequency" and value != cls.model_fields[str(info.field_name)].default:
+            message = "not known to method: frequency; leave it out, or take method: correlation"
+            raise ValueError(message)
+        return value
+
+    def require_plain(self, names: Sequence[str], where: str) -> None:
+        """Refuse options that only the regular grid of chips of a single pair knows.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Options that must have their defaults.
+        where : str
+            What does not know them, and what to do instead.
+
+        Raises
+        ------
+        ConfigError
+            One of them differs from its default.
+        """
+        for name in names:
+            found = getattr(self, name)
+            if found != type(self).model_fields[name].default:
+                message = f"tracking option {name} = {found} is for the regular grid of chips of one pair; {where}"
+                raise ConfigError(message)
 
     @property
     def search_yx(self) -> tuple[int, int]:

@@ -336,7 +336,9 @@ def measure_places(
     ref: PreparedImage, sec: PreparedImage, places: Places, options: TrackOptions, within: Bools | None = None
 ) -> Found:
     """Search and refine the chips of places in one row in two prepared images; see `track_places`."""
-    _require_plain(options)
+    options.require_plain(
+        ("method", "model", "robust"), "leave it out for points and other grids, or measure every step_px pixels"
+    )
     counts = _counts(ref.valid)
     found = Found.nothing(places)
     chips, again, first = places.chip_px.copy(), np.arange(places.row.size), True
@@ -352,19 +354,6 @@ def measure_places(
         again = again[chips[again] <= (options.chip_max_px or 0)]
         first = False
     return found
-
-
-def _require_plain(options: TrackOptions) -> None:
-    """Refuse ways to the fraction of a pixel that only the regular grid of chips knows."""
-    plain = TrackOptions()
-    for name in ("method", "model", "robust"):
-        found = getattr(options, name)
-        if found != getattr(plain, name):
-            message = (
-                f"tracking option {name} = {found} is for the regular grid of chips: leave it out for points and "
-                "other grids, or measure every step_px pixels"
-            )
-            raise ConfigError(message)
 
 
 def judge_places(found: Found, shape: tuple[int, ...], options: TrackOptions) -> OffsetField:

@@ -196,9 +196,20 @@ def _require_two_dimensions(values: Floats, name: str, chip_px: int) -> None:
     if values.ndim != IMAGE_DIMENSIONS:
         message = f"{name} must be a two-dimensional array (rows, columns), got shape {values.shape}: choose one band"
         raise ImageError(message)
-    if min(values.shape) < chip_px:
+    require_room(values.shape, chip_px, name)
+
+
+def require_room(shape: tuple[int, ...], chip_px: int, name: str) -> None:
+    """Check that a chip fits into an image.
+
+    Raises
+    ------
+    ImageError
+        It does not.
+    """
+    if min(shape) < chip_px:
         message = (
-            f"{name} has {values.shape[0]} x {values.shape[1]} pixels, smaller than a chip of {chip_px}: "
+            f"{name} has {shape[0]} x {shape[1]} pixels, smaller than a chip of {chip_px}: "
             "lower chip_px or take a larger image"
         )
         raise ImageError(message)

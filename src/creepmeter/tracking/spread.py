@@ -12,7 +12,7 @@ from creepmeter.blocks import NullProgress, Progress
 from creepmeter.io.raster import RasterImage
 from creepmeter.kernels.spline import HORIZON, SUPPORT
 from creepmeter.kernels.threads import together
-from creepmeter.tracking.large import BLOCK_ROWS_PX
+from creepmeter.tracking.large import BLOCK_ROWS_PX, HiddenImage
 from creepmeter.tracking.match import Flag, OffsetField
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.points import Found, Places, judge_places, measure_places, tune_about
@@ -25,19 +25,10 @@ Spans: TypeAlias = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
-class _Hidden:
-    """An image read part by part, of which some pixels count as missing."""
+class _Hidden(HiddenImage):
+    """An image file read part by part, of which some pixels count as missing."""
 
     image: RasterImage
-    hidden: Bools | None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.image.shape
-
-    def read(self, rows: slice, columns: slice) -> Floats:
-        values = self.image.read(rows, columns)
-        return values if self.hidden is None else np.where(self.hidden[rows, columns], np.float32(np.nan), values)
 
     def crop(self, rows: slice, columns: slice) -> _Hidden:
         return _Hidden(self.image.crop(rows, columns), None if self.hidden is None else self.hidden[rows, columns])
@@ -79,7 +70,8 @@ def track_spread(
     wanted = (flat.search_y > 0) & (flat.search_x > 0)
     for asked, size in zip((flat.row, flat.col), shape, strict=True):
         wanted &= (asked > -1) & (asked < size)
-    band = np.where(wanted, np.nan_to_num(flat.row) // BLOCK_ROWS_PX, -1)
+    # a place half a pixel above the image belongs to the first band, -1 is for those not wanted
+    band = np.where(wanted, np.maximum(np.nan_to_num(flat.row), 0) // BLOCK_ROWS_PX, -1)
     bands = np.unique(band[wanted])
     sources = _Hidden(ref, exclude), _Hidden(sec, exclude)
     tuned = tune_about(*sources, flat, options)

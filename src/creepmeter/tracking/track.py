@@ -201,6 +201,7 @@ def track(
     """
     options = options or TrackOptions()
     opened = OpenPair.of(ref_raster, sec_raster, **images)
+    metres_per_pixel(opened.grid)  # degrees are refused before anything is measured
     require_memory(opened.ref.shape, options, memory_gb)
     chips = _chip_nodes(opened.grid, options)
     if grid is not None or guide is not None:
@@ -222,7 +223,6 @@ def _chip_nodes(image: Grid, options: TrackOptions) -> Grid:
 def _track_nodes(
     opened: OpenPair, nodes: Grid, guide: Guide, options: TrackOptions, progress: Progress | None
 ) -> xr.Dataset:
-    metres_per_pixel(opened.grid)  # degrees are refused before anything is measured
     places = places_on_nodes(nodes, opened.grid, guide, options, opened.pair)
     field = opened.measure(places, options, progress)
     turn = -turn_between(nodes.crs, opened.grid.crs, *centre_positions(nodes))
