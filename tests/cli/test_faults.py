@@ -55,6 +55,11 @@ def moved(folder: Path) -> None:
     )
 
 
+def moved_by_half_a_pixel(folder: Path) -> None:
+    values, grid, _ = read_bands(folder / SECOND)
+    write_geotiff(folder / SECOND, values, GeoBox(grid.shape, grid.affine @ Affine.translation(0.5, 0), grid.crs))
+
+
 def constant(folder: Path) -> None:
     values, grid, _ = read_bands(folder / SECOND)
     write_geotiff(folder / SECOND, np.full_like(values, 7), grid, nodata=0)
@@ -82,11 +87,17 @@ SPOILT = [
 ]
 
 
+OVERLAPPING = ("other size", "other place")  # a pair is tracked where its images overlap; a stack needs one grid
+OF_A_PAIR = [case for case in SPOILT if case.id not in OVERLAPPING] + [
+    pytest.param(moved_by_half_a_pixel, [SECOND, "another grid"], id="half a pixel"),
+]
+
+
 def words_of(text: str) -> str:
     return " ".join(text.split())
 
 
-@pytest.mark.parametrize(("spoil", "texts"), SPOILT)
+@pytest.mark.parametrize(("spoil", "texts"), OF_A_PAIR)
 def test_track_refuses_a_bad_image(call: Call, folder: Path, spoil: object, texts: list[str]) -> None:
     assert callable(spoil)
     spoil(folder)

@@ -21,9 +21,15 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def jit_fast(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile with reassociated sums, so that reductions vectorise. Never for code that meets NaN on purpose."""
+    """Compile with reassociated sums, so that reductions vectorise. Never for code that meets NaN on purpose.
+
+    Always inlined: else each caller on disk brings a copy of its own, whose sums may run in another order, and which of
+    them is taken depends on what was loaded first. Results of a first run would differ in the last bit from later ones.
+    """
     flags = {"reassoc", "contract", "nsz", "arcp"}
-    return _of_these_sources(numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function))
+    return _of_these_sources(
+        numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=flags, forceinline=True)(function)
+    )
 
 
 def _of_these_sources(function: Callable[P, R]) -> Callable[P, R]:
