@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 from tests.kernels.matching import Bools
 
-from creepmeter.kernels.masks import ROWS_PER_TASK, fill_border, shrink
+from creepmeter.kernels.masks import ROWS_PER_TASK, fill_border, shrink, take_level_off
 from creepmeter.kernels.threads import limit_threads
 
 pytestmark = pytest.mark.kernel
@@ -72,3 +72,19 @@ def test_a_constant_image_is_continued_as_it_is() -> None:
     valid[6:14, 6:14] = False
     filled = fill_border(np.where(valid, np.float32(3), np.float32(0)), valid, 4)
     assert_array_equal(filled, 3)
+
+
+def test_the_mean_of_seen_pixels_is_taken_off() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(2000, 10, (70, 50)).astype(np.float32)
+    values[3, 4], values[5, 6], values[7, 8] = np.nan, np.inf, -np.inf
+    hidden = rng.random(values.shape) < 0.2
+    for mask in (None, hidden):
+        centred, seen = take_level_off(values, mask)
+        expected = np.isfinite(values) & ~(np.zeros(values.shape, bool) if mask is None else mask)
+        assert_array_equal(seen, expected)
+        assert_array_equal(centred[~seen], 0)
+        assert_allclose(centred[seen], values[seen] - values[seen].mean(dtype=np.float64), atol=2e-4)
+    nothing, seen = take_level_off(np.full((4, 5), np.nan, np.float32))
+    assert not seen.any()
+    assert_array_equal(nothing, 0)

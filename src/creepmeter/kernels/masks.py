@@ -7,13 +7,15 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.kernels._jit import jit
+from creepmeter.kernels._jit import jit, jit_fast
 from creepmeter.kernels.threads import in_threads
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 ROWS_PER_TASK = 64
+LARGEST = np.finfo(np.float32).max
 
 
 @jit
@@ -117,3 +119,56 @@ def fill_border(values: Floats, valid: Bools, width: int) -> Floats:
         if not _grow_once(out, known):
             break
     return out
+
+
+@jit_fast
+def _sum_seen(line: Floats, seen: Bools) -> float:
+    total = 0.0
+    for x in range(len(line)):
+        total += float(line[x]) if seen[x] else 0.0
+    return total
+
+
+@jit
+def _look_rows(start: int, stop: int, values: Floats, hidden: Bools, seen: Bools, totals: Doubles) -> None:
+    for y in range(start, stop):
+        line, flags = values[y], seen[y]
+        for x in range(len(line)):
+            flags[x] = abs(line[x]) <= LARGEST  # false for NaN
+        if hidden.size > 0:
+            for x in range(len(line)):
+                flags[x] &= not hidden[y, x]
+        totals[y] = _sum_seen(line, flags)
+
+
+@jit
+def _level_rows(start: int, stop: int, values: Floats, seen: Bools, level: np.float32, out: Floats) -> None:
+    for y in range(start, stop):
+        line, flags, to = values[y], seen[y], out[y]
+        for x in range(len(line)):
+            to[x] = line[x] - level if flags[x] else np.float32(0.0)
+
+
+def take_level_off(values: Floats, hidden: Bools | None = None) -> tuple[Floats, Bools]:
+    """Tell seen from missing pixels and take the mean of the seen ones off.
+
+    Parameters
+    ----------
+    values : float32 (rows, columns)
+        Image; what is not finite is missing.
+    hidden : bool (rows, columns), optional
+        True = missing as well.
+
+    Returns
+    -------
+    float32 (rows, columns), bool (rows, columns)
+        Image without its mean, 0 where missing; and where it was seen.
+    """
+    rows = len(values)
+    seen, totals = np.empty(values.shape, np.bool_), np.zeros(rows)
+    mask = np.empty((0, 0), np.bool_) if hidden is None else np.ascontiguousarray(hidden, np.bool_)
+    in_threads(lambda start, stop: _look_rows(start, stop, values, mask, seen, totals), rows, multiple=ROWS_PER_TASK)
+    level = np.float32(totals.sum() / max(int(np.count_nonzero(seen)), 1))
+    out = np.empty_like(values)
+    in_threads(lambda start, stop: _level_rows(start, stop, values, seen, level, out), rows, multiple=ROWS_PER_TASK)
+    return out, seen

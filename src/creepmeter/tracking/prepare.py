@@ -11,7 +11,7 @@ import numpy.typing as npt
 from creepmeter.errors import ImageError
 from creepmeter.kernels.chip import GRADIENT_REACH
 from creepmeter.kernels.convolve import filter_image
-from creepmeter.kernels.masks import fill_border, shrink
+from creepmeter.kernels.masks import fill_border, shrink, take_level_off
 from creepmeter.kernels.spline import BEFORE, SUPPORT, spline_coefficients
 from creepmeter.tracking.options import TrackOptions
 from creepmeter.tracking.prefilter import apply_prefilter
@@ -126,13 +126,7 @@ def see_image(
 
 def see_part(values: Floats, exclude: Bools | None = None) -> SeenImage:
     """Tell seen from missing pixels of float32 values, and take the mean off; nothing is checked."""
-    seen = np.isfinite(values)
-    if exclude is not None:
-        seen &= ~np.asarray(exclude, bool)
-    if seen.all():
-        return SeenImage(values - np.float32(values.mean(dtype=np.float64)), seen)
-    mean = np.float32(values[seen].mean(dtype=np.float64)) if seen.any() else np.float32(0)
-    return SeenImage(np.where(seen, values - mean, np.float32(0)), seen)
+    return SeenImage(*take_level_off(np.ascontiguousarray(values), exclude))
 
 
 def filter_seen(image: SeenImage, options: TrackOptions, tuned: Floats | None, role: Role = "both") -> PreparedImage:
