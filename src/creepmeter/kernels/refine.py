@@ -40,6 +40,7 @@ from creepmeter.kernels.chip import (
     N,
     Scratch,
     T,
+    W,
     all_true,
     make_scratch,
     prepare_chip,
@@ -50,7 +51,7 @@ from creepmeter.kernels.threads import in_threads
 
 ROUNDS = 20
 CONVERGED_PX = 1e-3
-CONVERGED_LATER_PX = 5e-3  # once the slope of moves is known, the step errs by a small part of itself
+CONVERGED_LATER_PX = 2e-2  # once the slope of moves is known, the step errs by a twentieth of itself
 ROUNDING_PX = 1e-5  # a first step shorter than this is rounding and is not taken
 FIELDS = 8  # dy, dx, correlation, sigma dy, sigma dx, state, support, correlation of parts
 FAR = -(2**30)  # no chip is prepared yet
@@ -64,13 +65,14 @@ def _compared_sums(lines: Floats, weights: Floats, stride: int, values: Floats, 
     """Interpolate down the columns and write sums of w, w w, w t, w gy, w gx over a chip."""
     s = np.uint64(stride)
     w0, w1, w2, w3, w4, w5 = weights[0], weights[1], weights[2], weights[3], weights[4], weights[5]
-    t, gy, gx, m = values[T], values[GY], values[GX], values[M]
+    t, gy, gx, m, w = values[T], values[GY], values[GX], values[M], values[W]
     sw = sww = swt = swy = swx = np.float32(0.0)
     for q in range(np.uint64(len(m))):
         value = (
             w0 * lines[q] + w1 * lines[q + s] + w2 * lines[q + s + s]
             + w3 * lines[q + s + s + s] + w4 * lines[q + s + s + s + s] + w5 * lines[q + s + s + s + s + s]
         )  # fmt: skip
+        w[q] = value
         kept = value * m[q]
         sw += kept
         sww += kept * value
