@@ -48,13 +48,10 @@ def load_template(window: Floats, stride: int, level: np.float32, values: Chip) 
     far, near, s = np.float32(1.0 / 12.0), np.float32(8.0 / 12.0), np.uint64(stride)
     count = np.uint64(len(t) - STRIP)
     for q in range(count):
-        t[q] = (window[q + corner] - level) * m[q]
-    for q in range(count):
-        p = q + corner
-        gx[q] = (near * (window[p + _one] - window[p - _one]) - far * (window[p + _two] - window[p - _two])) * m[q]
-    for q in range(count):
-        p = q + corner
-        gy[q] = (near * (window[p + s] - window[p - s]) - far * (window[p + s + s] - window[p - s - s])) * m[q]
+        p, kept = q + corner, m[q]
+        t[q] = (window[p] - level) * kept
+        gx[q] = (near * (window[p + _one] - window[p - _one]) - far * (window[p + _two] - window[p - _two])) * kept
+        gy[q] = (near * (window[p + s] - window[p - s]) - far * (window[p + s + s] - window[p - s - s])) * kept
 
 
 @jit_fast

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from creepmeter.kernels._jit import jit, jit_fast
@@ -20,7 +22,6 @@ from creepmeter.kernels.chip import (
     WY,
     Chip,
     Doubles,
-    E,
     Floats,
     M,
     N,
@@ -29,6 +30,8 @@ from creepmeter.kernels.chip import (
     W,
 )
 from creepmeter.kernels.spline import SUPPORT, along_columns, along_rows, slope_weights
+
+Both: TypeAlias = tuple[np.float32, np.float32]  # of y and x, or of template and secondary
 
 NOISE_LIMIT = 2.0  # correlation of a part in standard errors, 1 / sqrt(pixels), of that of unrelated white noise
 
@@ -72,22 +75,21 @@ def _slope_sums(values: Chip, out: Doubles) -> None:
 
 
 @jit_fast
-def _errors(values: Chip, means: tuple[np.float32, np.float32], step: tuple[np.float32, np.float32], one: np.float32) -> None:
-    """Write the difference of secondary, a step further, and template, each about its mean."""
-    t, m, w, wy, wx, error = values[T], values[M], values[W], values[WY], values[WX], values[E]
-    (mean_t, mean_w), (step_y, step_x) = means, step
-    for q in range(len(t)):
-        error[q] = ((w[q] - step_y * wy[q] - step_x * wx[q] - mean_w) * one - (t[q] - mean_t)) * m[q]
+def _weigh_errors(values: Chip, means: Both, step: Both, one: np.float32, levels: Both, parts: Both) -> None:
+    """Replace the gradients of the secondary by g e.
 
-
-@jit_fast
-def _weigh_error(values: Chip, first: int, second: int, one: np.float32, level: np.float32, part: np.float32) -> None:
-    """Replace a gradient of the secondary by g e, g the mean of both gradients less `level` and `part` of t."""
-    t, error, g, out = values[T], values[E], values[first], values[second]
+    g is the mean of both gradients less `levels` and `parts` of t; e the difference of secondary, a step further, and
+    template, each about its mean.
+    """
+    t, m, w, gy, gx, wy, wx = values[T], values[M], values[W], values[GY], values[GX], values[WY], values[WX]
+    (mean_t, mean_w), (step_y, step_x), (level_y, level_x), (part_y, part_x) = means, step, levels, parts
     half = np.float32(0.5)
     other = half * one
     for q in range(len(t)):
-        out[q] = (half * g[q] + other * out[q] - level - part * t[q]) * error[q]
+        down, along, here = wy[q], wx[q], t[q]
+        error = ((w[q] - step_y * down - step_x * along - mean_w) * one - (here - mean_t)) * m[q]
+        wy[q] = (half * gy[q] + other * down - level_y - part_y * here) * error
+        wx[q] = (half * gx[q] + other * along - level_x - part_x * here) * error
 
 
 @jit
@@ -114,12 +116,12 @@ def _spread(values: Chip, sums: Doubles, chip: int, step: Doubles, lines: Floats
     d = (found[7] - sums[S_X] * sx / n - energy * along_t[1] * along_w[1]) * one
     mean_t, scale = st / n, np.float32(one)
     mean_w = (sums[FOUND + 4] - step[0] * sy - step[1] * sx) / n
-    _errors(values, (np.float32(mean_t), np.float32(mean_w)), (np.float32(step[0]), np.float32(step[1])), scale)
     part_y, part_x = 0.5 * (along_t[0] + along_w[0] * one), 0.5 * (along_t[1] + along_w[1] * one)
     level_y = 0.5 * (sums[S_Y] + sy * one) / n - part_y * mean_t
     level_x = 0.5 * (sums[S_X] + sx * one) / n - part_x * mean_t
-    _weigh_error(values, GY, WY, scale, np.float32(level_y), np.float32(part_y))
-    _weigh_error(values, GX, WX, scale, np.float32(level_x), np.float32(part_x))
+    means, moved = (np.float32(mean_t), np.float32(mean_w)), (np.float32(step[0]), np.float32(step[1]))
+    levels, parts = (np.float32(level_y), np.float32(level_x)), (np.float32(part_y), np.float32(part_x))
+    _weigh_errors(values, means, moved, scale, levels, parts)
     clustered(values, chip, lines, found)
     found[3], found[4], found[5], found[6] = a, b, c, d
     yy, yx, xx = found[0], found[1], found[2]

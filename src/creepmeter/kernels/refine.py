@@ -57,6 +57,7 @@ FIELDS = 8  # dy, dx, correlation, sigma dy, sigma dx, state, support, correlati
 FAR = -(2**30)  # no chip is prepared yet
 FLATTEST, STEEPEST = 0.15, 1.5  # bounds of the slope of moves
 LEAST_MOVE_PX = 2e-3  # the slope is not estimated from shorter steps
+USUAL_CHIP = 32
 GROUP_PX = 128  # chips whose corners lie in one square of this size are looked at together for missing pixels
 
 
@@ -180,8 +181,12 @@ def _refine_range(
         x1 = right + int(np.ceil(places[first:last, 3].max() + limits[1]))
         whole = all_true(images[1], top, left, low - top, right - left)
         scratch[6][WHOLE] = 1 if whole and all_true(images[3], y0, x0, y1 - y0, x1 - x0) else 0
-        for k in range(first, last):
-            refine_chip(images, places[k], chip, limits, scratch, out[k])
+        if chip == USUAL_CHIP:  # compiled for that very size, a fifth faster
+            for k in range(first, last):
+                refine_chip(images, places[k], USUAL_CHIP, limits, scratch, out[k])
+        else:
+            for k in range(first, last):
+                refine_chip(images, places[k], chip, limits, scratch, out[k])
 
 
 def refine_chips(images: Images, places: Doubles, chip: int, least: float, reach: float) -> Floats:
