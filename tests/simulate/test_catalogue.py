@@ -58,7 +58,7 @@ def test_rasters_lie_where_their_items_say(catalogue: SimulatedCatalogue) -> Non
             assert list(header.shape) == asset["proj:shape"]
             assert list(header.grid.affine)[:6] == asset["proj:transform"]
             ring = np.array(item["geometry"]["coordinates"][0])
-            change = Transformer.from_crs(4326, header.grid.crs.epsg, always_xy=True)
+            change = Transformer.from_crs(4326, str(header.grid.crs), always_xy=True)
             x, y = change.transform(*ring.T)
             assert_allclose([x.min(), y.min(), x.max(), y.max()], header.grid.extent.boundingbox.bbox, atol=0.01)
 
