@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,9 +23,11 @@ from creepmeter.imagery.attempts import (
     AGAIN,
     Clock,
     PassingError,
+    Patience,
     asked_wait,
+    blocks_of,
     no_addresses_logged,
-    pause_s,
+    persist,
     reason_of,
 )
 from creepmeter.imagery.earthdata import (
@@ -42,8 +43,6 @@ from creepmeter.imagery.options import FetchOptions
 from creepmeter.io import swap
 from creepmeter.io.lock import RunLock
 
-_LOG = logging.getLogger(__name__)
-_BLOCK = 1 << 18
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _OK, _PART, _MULTIPLE, _DENIED, _FORBIDDEN, _RANGE = 200, 206, 300, 401, 403, 416
 
@@ -195,39 +194,23 @@ class _Work:
         """Download one product, attempt after attempt."""
         session, options = self._session(), self._options
         require_product_host(session, granule.url)
-        download = _Download(self._folder / granule.name, granule, session, options, self._clock)
+        download = _Download(self._folder / granule.name, granule, session, options)
         until = self._clock.now() + options.file_minutes * 60
-        for attempt in range(1, options.tries + 1):
-            try:
-                return download.attempt(until, self._stop)
-            except PassingError as problem:
-                why, asked = str(problem), problem.wait_s
-            wait = pause_s(attempt, asked, granule.name, first_s=options.wait_s, longest_s=options.longest_wait_s)
-            if attempt == options.tries or self._stop.is_set() or self._clock.now() + wait > until:
-                break
-            _LOG.info("%s: %s; attempt %d in %.0f s", granule.name, why, attempt + 1, wait)
-            self._clock.sleep(wait)
-        message = f"given up after {attempt} attempt(s): {why}; run again, what was got is kept"
-        raise ServiceError(message)
+        patience = Patience(
+            options.tries, options.wait_s, options.longest_wait_s, until, clock=self._clock, stop=self._stop
+        )
+        persist(lambda: download.attempt(patience), patience, granule.name)
 
 
 class _Download:
     """One file on its way."""
 
-    def __init__(
-        self, target: Path, granule: Granule, session: EarthdataSession, options: FetchOptions, clock: Clock
-    ) -> None:
-        self._target, self._granule, self._session, self._options, self._clock = (
-            target,
-            granule,
-            session,
-            options,
-            clock,
-        )
+    def __init__(self, target: Path, granule: Granule, session: EarthdataSession, options: FetchOptions) -> None:
+        self._target, self._granule, self._session, self._options = target, granule, session, options
         self._part = target.with_name(f"{target.name}.part")
         self._note = target.with_name(f"{target.name}.part.json")
 
-    def attempt(self, until: float, stop: threading.Event) -> None:
+    def attempt(self, patience: Patience) -> None:
         """Ask once, from where the part file ends; rename it when it is whole."""
         have, tag = self._state()
         headers = {"Accept-Encoding": "identity"}
@@ -242,7 +225,7 @@ class _Download:
             ) as answer:
                 total = self._judged(answer, have)
                 if total is not None:
-                    self._take(answer, total, until, stop)
+                    self._take(answer, total, patience)
         except (requests.RequestException, HTTPError) as problem:
             message = f"the connection failed ({reason_of(problem)})"
             raise PassingError(message) from None
@@ -304,9 +287,7 @@ class _Download:
             "not accepted yet)"
         )
 
-    def _take(
-        self, answer: requests.Response, where: tuple[int, int | None], until: float, stop: threading.Event
-    ) -> None:
+    def _take(self, answer: requests.Response, where: tuple[int, int | None], patience: Patience) -> None:
         """Append the content to the part file."""
         start, total = where
         expected = self._granule.nbytes
@@ -322,11 +303,10 @@ class _Download:
                 file.seek(start)
                 file.truncate()
                 done = start
-                for block in _blocks(answer):
+                for block in blocks_of(answer):
                     file.write(block)
                     done += len(block)
-                    if stop.is_set() or self._clock.now() > until:
-                        raise PassingError("stopped" if stop.is_set() else "the time for this file is over")
+                    patience.require_time()
                     if expected is not None and done > expected:
                         break
                 file.flush()
@@ -365,19 +345,6 @@ class _Download:
 
 def _md5() -> Any:  # noqa: ANN401 - hashlib's own type is private
     return hashlib.md5(usedforsecurity=False)  # the archive's checksum, not a signature
-
-
-def _blocks(answer: requests.Response) -> Iterator[bytes]:
-    """Yield the content as it comes in; errors of the connection are no errors of the disk."""
-    while True:
-        try:
-            block = answer.raw.read1(_BLOCK, decode_content=True)
-        except (HTTPError, OSError) as problem:
-            message = f"the connection failed ({reason_of(problem)})"
-            raise PassingError(message) from None
-        if not block:
-            return
-        yield block
 
 
 def _is_page(answer: requests.Response) -> bool:
