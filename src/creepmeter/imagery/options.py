@@ -77,3 +77,18 @@ class FetchOptions(Options):
     longest_wait_s: float = Field(120.0, ge=0, le=3600, description="Between two attempts at most, seconds")
     timeout_s: float = Field(60.0, gt=0, le=3600, description="Silence of the server that ends an attempt, seconds")
     file_minutes: float = Field(120.0, gt=0, le=10_000, description="For one file at most, minutes")
+
+
+class ReadOptions(Options):
+    """How files on servers are read in parts."""
+
+    jobs: int = Field(4, ge=1, le=32, description="Scenes at a time, number")
+    tries: int = Field(5, ge=1, le=100, description="Attempts per part of a file, number")
+    wait_s: float = Field(1.0, ge=0, le=600, description="Before the second attempt, seconds; doubled from then on")
+    longest_wait_s: float = Field(60.0, ge=0, le=3600, description="Between two attempts at most, seconds")
+    timeout_s: float = Field(30.0, gt=0, le=3600, description="Silence of a server that ends an attempt, seconds")
+    file_minutes: float = Field(15.0, gt=0, le=10_000, description="For one file at most, minutes")
+    file_mb: float = Field(2000.0, gt=0, le=1e6, description="Of one file at most, 1e6 bytes")
+    whole_mb: float = Field(
+        64.0, ge=0, le=1e6, description="Largest file taken from a server that gives whole files only, 1e6 bytes"
+    )

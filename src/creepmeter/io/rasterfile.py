@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import rasterio
 from affine import Affine
@@ -19,6 +20,7 @@ from creepmeter.errors import ImageError, InputError
 from creepmeter.io import swap
 from creepmeter.model.grid import Grid, pixel_grid
 
+Raster: TypeAlias = DatasetReader
 DRIVERS = ("GTiff", "COG", "JPEG", "PNG", "JP2OpenJPEG")
 LOSSY = ("JPEG",)
 MAX_PIXELS = 400_000_000
@@ -31,7 +33,7 @@ _STARTS = {
 _PREFIX = re.compile(
     r"^[A-Za-z][A-Za-z0-9_]+:(?![\\/])"
 )  # NETCDF:file, HDF5:file, GTIFF_DIR:1:file; C:\ has one letter
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a cut JPEG is an error, not grey pixels
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "GTIFF_IGNORE_READ_ERRORS": "NO",
@@ -107,10 +109,10 @@ def open_raster(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[D
     if driver == "PNG":
         _require_whole_png(path, found)
     try:
-        with warnings.catch_warnings(), rasterio.Env(**_ENVIRONMENT):
+        with warnings.catch_warnings(), rasterio.Env(**ENVIRONMENT):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(found, driver=driver) as source:
-                _require_size(path, source, max_pixels)
+                require_size(path, source, max_pixels)
                 yield source
     except RasterioError as problem:
         cause = problem.__cause__ or problem
@@ -126,7 +128,7 @@ def is_raster(path: str | Path) -> bool:
     ImageError
         Not the name of a local file.
     """
-    return _driver_by(_head(require_local(path))) is not None
+    return driver_by(_head(require_local(path))) is not None
 
 
 def _head(found: Path) -> bytes:
@@ -134,14 +136,15 @@ def _head(found: Path) -> bytes:
         return file.read(12)
 
 
-def _driver_by(head: bytes) -> str | None:
+def driver_by(head: bytes) -> str | None:
+    """Return the driver that belongs to the first bytes of a file, if it is an allowed one."""
     return next((driver for driver, starts in _STARTS.items() if head.startswith(starts)), None)
 
 
 def _driver_of(path: str | Path, found: Path) -> str:
     """Choose the driver from the first bytes, so that no other one (VRT, network, archives) ever sees the file."""
     head = _head(found)
-    driver = _driver_by(head)
+    driver = driver_by(head)
     if driver is not None:
         return driver
     message = f"image {path} is not one of {', '.join(DRIVERS)} (it starts with {head!r}): convert it to GeoTIFF"
@@ -164,7 +167,8 @@ def _require_whole_png(path: str | Path, found: Path) -> None:
         raise ImageError(message)
 
 
-def _require_size(path: str | Path, source: DatasetReader, max_pixels: int) -> None:
+def require_size(path: str | Path, source: DatasetReader, max_pixels: int) -> None:
+    """Raise `ImageError` when an open raster claims more pixels, or larger blocks, than fit; none is read."""
     pixels = source.width * source.height
     if pixels > max_pixels or pixels * source.count > 8 * max_pixels:
         message = (
