@@ -234,8 +234,8 @@ def read_numbers(access: Access, href: str, grid: Grid) -> Numbers:
 def read_mask(access: Access, href: str, grid: Grid, rule: MaskRule) -> Codes:
     """Read the mask of a scene onto a grid of finer or equal pixels.
 
-    A pixel of the grid takes the class of the mask's pixel that it lies in. Where it lies in two (15 m pixels of Landsat
-    in those of 30 m), it is masked when either is.
+    A pixel of the grid takes the class of the mask's pixel that it lies in. Where it lies in two (15 m pixels of
+    Landsat in those of 30 m), it is masked when either is.
 
     Parameters
     ----------
