@@ -14,7 +14,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from creepmeter.errors import ServiceError
-from creepmeter.imagery.access import AccessPolicy, GuardedSession, is_address, without_secrets
+from creepmeter.imagery.access import AccessPolicy, GuardedSession, RefusedError, is_address, without_secrets
 from creepmeter.imagery.attempts import AGAIN, Clock, PassingError, Patience, asked_wait, blocks_of, persist, reason_of
 from creepmeter.imagery.options import ReadOptions
 from creepmeter.imagery.signing import Signer
@@ -202,9 +202,11 @@ class RemoteFile:
             raise ServiceError(message)
         try:
             return persist(lambda: self._attempt(start, stop), self._patience, self.name)
+        except RefusedError:
+            raise
         except ServiceError as problem:
-            message = str(problem)
-            raise ServiceError(message if message.startswith(self.name) else f"{self.name}: {message}") from None
+            message = f"{self.name}: {problem}"
+            raise ServiceError(message) from None
 
     # ------------------------------------------------------------------------------------------------- one request
 
@@ -243,7 +245,7 @@ class RemoteFile:
             message = f"the server answered {status}"
             raise _DeniedError(message)
         if status == _RANGE:
-            message = "the file is shorter than it says: it is damaged or cut where it comes from"
+            message = "the file is empty or shorter than it says: it is damaged or cut where it comes from"
             raise ServiceError(message)
         if status not in (_OK, _PART):
             message = f"the server answered {status}: search again, the scene may have moved"

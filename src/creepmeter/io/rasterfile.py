@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
 from creepmeter.errors import ImageError, InputError
 from creepmeter.io import swap
@@ -220,6 +223,34 @@ def is_south_up(source: DatasetReader) -> bool:
     """Tell whether the first row of an open raster is the southernmost one."""
     georeferenced = source.crs is not None or source.transform != Affine.identity()
     return bool(georeferenced and source.transform.e > 0 and source.transform.b == 0)
+
+
+def read_part(
+    source: DatasetReader, rows: slice, columns: slice, band: int = 1
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Return a part of one band of an open raster as it is stored, and where it counts by the file's own word.
+
+    Parameters
+    ----------
+    source : DatasetReader
+        The raster.
+    rows, columns : slice
+        Of the raster north up, with both ends, within it.
+    band : int
+        Counted from 1.
+
+    Returns
+    -------
+    values : array, (y, x)
+        North up, type of the file.
+    valid : array of bool, (y, x)
+        False where the no-data value, a mask or alpha says so.
+    """
+    flipped = is_south_up(source)
+    first = source.height - rows.stop if flipped else rows.start
+    window = Window(columns.start, first, columns.stop - columns.start, rows.stop - rows.start)
+    values, valid = source.read(band, window=window), source.read_masks(band, window=window) > 0
+    return (values[::-1], valid[::-1]) if flipped else (values, valid)
 
 
 def local_grid(path: str | Path, header: Header, pixel_size_m: float | None) -> Grid:
