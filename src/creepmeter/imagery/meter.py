@@ -5,41 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
-from typing import Protocol
 
 from creepmeter.blocks import Progress
 from creepmeter.errors import CreepmeterError, ServiceError
+from creepmeter.imagery.area import AreaOfInterest
 from creepmeter.imagery.found import FoundScene
+from creepmeter.imagery.masks import mask_rule
+from creepmeter.imagery.remote import Access
+from creepmeter.imagery.scene_options import SelectOptions
+from creepmeter.imagery.windows import Fractions, masked_fraction
 
 _GIVE_UP_AFTER = 5  # scenes that cannot be read when none could: it is not the scenes then
 _JOBS = 4
 
 
-class Shares(Protocol):
-    """Shares of an area, 0 to 1."""
-
-    @property
-    def cloud(self) -> float:
-        """Cloud."""
-
-    @property
-    def shadow(self) -> float:
-        """Shadow of clouds."""
-
-    @property
-    def snow(self) -> float:
-        """Snow and ice."""
-
-    @property
-    def missing(self) -> float:
-        """No data."""
-
-    @property
-    def masked(self) -> float:
-        """Everything that is not used."""
+Measure = Callable[[FoundScene], Fractions]
 
 
-Measure = Callable[[FoundScene], Shares]
+def by_mask(area: AreaOfInterest, access: Access, options: SelectOptions) -> Measure:
+    """Return a way to measure scenes: their masks, inside an area.
+
+    Parameters
+    ----------
+    area : AreaOfInterest
+        Where.
+    access : Access
+        How files are reached.
+    options : SelectOptions
+        What counts as not seen.
+    """
+
+    def measure(one: FoundScene) -> Fractions:
+        rule = mask_rule(one.sensor, options.mask_classes or None, snow=options.mask_snow)
+        return masked_fraction(one.item, area, access, rule.classes)
+
+    return measure
 
 
 class Meter:
@@ -52,7 +52,7 @@ class Meter:
     """
 
     def __init__(self, measure: Measure | None) -> None:
-        self.shares: dict[str, Shares] = {}
+        self.shares: dict[str, Fractions] = {}
         self.failed: dict[str, str] = {}
         self._measure = measure
         self._lock, self._stop = Lock(), Event()

@@ -88,9 +88,7 @@ def select_scenes(
     group = _best_group(remaining, windows)
     for one in remaining:
         if one.group != group:
-            book.drop(
-                one, "group", f"orbit and tile {_called(group)} show the area on more dates than {_called(one.group)}"
-            )
+            book.drop(one, "group", f"orbit and tile {_called(group)} show the area in more years or on more dates")
     ours = [one for one in remaining if one.group == group]
     rules = _Rules(windows, options, meter, book)
     meter.over(rules.tasks(ours), progress if progress is not None else NullProgress())
