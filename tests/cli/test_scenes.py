@@ -83,6 +83,21 @@ def test_when_nothing_is_kept_the_table_says_why_and_no_list_is_written(
     assert not (tmp_path / "a.json").exists()
 
 
+def test_a_box_in_the_west_is_no_flag(made: SimulatedCatalogue) -> None:
+    done = run("-118.5,33.5,-117.5,34.5", "--catalogue", made.folder / "catalog.json", *YEARS)
+    assert done.exit_code == 1
+    assert "no scene of the area" in done.output
+
+
+def test_names_with_blanks_and_letters_of_any_language(made: SimulatedCatalogue, tmp_path: Path) -> None:
+    area = tmp_path / "Hang über 山.geojson"
+    area.write_bytes((made.folder / "aoi.geojson").read_bytes())
+    target = tmp_path / "Ü bersicht 山.json"
+    done = run(area, "--catalogue", made.folder / "catalog.json", *YEARS, "-o", target)
+    assert done.exit_code == 0, done.output
+    assert len(read_items(target).items) == 8
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shapely import MultiPolygon, box
+from shapely.geometry import mapping
 from tests.imagery.fault_proxy import (
     Act,
     Answer,
@@ -379,3 +381,30 @@ def test_an_item_without_fields_that_only_help_is_found_all_the_same(world: Worl
 
 def test_the_same_item_twice_is_one(world: World, tmp_path: Path) -> None:
     assert len(_listed([world.made.items[0]] * 3, tmp_path, world).scenes) == 1
+
+
+@pytest.mark.parametrize("kind", ["cut in two", "jumping", "beyond 180"])
+def test_scenes_over_the_180th_meridian_are_found_from_either_side(world: World, tmp_path: Path, kind: str) -> None:
+    halves = [box(179.5, -17.5, 180, -16.5), box(-180, -17.5, -179.5, -16.5)]
+    ring = [[179.5, -17.5], [-179.5, -17.5], [-179.5, -16.5], [179.5, -16.5], [179.5, -17.5]]
+    geometry = {
+        "cut in two": mapping(MultiPolygon(halves)),
+        "jumping": {"type": "Polygon", "coordinates": [ring]},
+        "beyond 180": mapping(box(179.5, -17.5, 180.5, -16.5)),
+    }[kind]
+    item = {**world.made.items[0], "geometry": geometry, "bbox": [179.5, -17.5, -179.5, -16.5]}
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [item]}), encoding="utf-8")
+    options = SceneSearchOptions(catalogue=str(path), years="2016")
+    for source, cover in (
+        ("179.8,-17,-179.8,-16.8", 1.0),
+        ("179.8,-17,179.9,-16.8", 1.0),
+        ("-179.6,-17,-179.4,-16.8", 0.5),
+    ):
+        area = read_area(source)
+        found = search_scenes(area, options)
+        assert found.cover == {item["id"]: pytest.approx(cover, abs=0.01)}
+        if kind == "cut in two":
+            with api_served([item], tmp_path) as api:
+                asked = search_scenes(area, SceneSearchOptions(catalogue=api, years="2016"))
+            assert names(asked) == [item["id"]]

@@ -119,7 +119,7 @@ class CatalogueIO(StacApiIO):
         where = without_secrets(href)
         try:
             with no_addresses_logged():
-                return persist(lambda: self._once(asked), self.patience, where, "try again later")
+                return persist(lambda: self._once(asked), self.patience, where, "check the connection, try again later")
         except RefusedError:
             raise
         except ServiceError as problem:
