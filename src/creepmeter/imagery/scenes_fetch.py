@@ -204,13 +204,17 @@ def _find_grid(
     base: str | Path | None,
 ) -> Grid:
     """Return the grid of the first scene that can be opened, of those whose pixels most others have too."""
-    problems, unreachable = list(failed), 0
+    problems, unreachable, odd = list(failed), 0, None
     for scene in _likeliest_first(scenes, options.band):
         try:
             href = href_of(scene.item, scene.sensor.band_key(scene.item, options.band), base)
             with access.open(href) as raster:
                 whole = grid_of_raster(raster, scene.name)
-                return window_grid(area, whole, scene.name, max_pixels=most_pixels(options.memory_gb))
+            grid = window_grid(area, whole, scene.name, max_pixels=most_pixels(options.memory_gb))
+            if _said_lattice(scene, options.band) in (None, _lattice(whole)):
+                return grid
+            odd = odd or grid  # not what its item says: taken only if there is no other
+            unreachable = 0
         except (InputError, RefusedError) as problem:
             unreachable = 0
             problems.append(f"{scene.name}: {problem}")
@@ -220,6 +224,8 @@ def _find_grid(
         if unreachable == _UNREACHABLE:
             message = f"{_UNREACHABLE} scenes in a row cannot be reached: {problems[-1]}"
             raise ServiceError(message)
+    if odd is not None:
+        return odd
     message = f"no scene of the list can be used: {problems[0] if problems else 'it is empty'}"
     raise InputError(message)
 
@@ -243,9 +249,20 @@ def _said_lattice(scene: FoundScene, band: str | None) -> tuple[object, ...] | N
         facts = {**scene.item["properties"], **asset}
         system = str(facts.get("proj:code") or facts.get("proj:epsg")).rpartition(":")[2]
         across, _, west, _, down, north = (float(value) for value in facts["proj:transform"][:6])
-        return system, across, down, round(west % across, 3), round(north % abs(down), 3)
+        return _lattice_of(system, across, down, west, north)
     except (InputError, KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
+
+
+def _lattice(grid: Grid) -> tuple[object, ...]:
+    """Return the same of a raster."""
+    code = None if grid.crs is None else grid.crs.to_epsg()
+    turn = grid.affine
+    return _lattice_of(str(code), turn.a, turn.e, turn.c, turn.f)
+
+
+def _lattice_of(system: str, across: float, down: float, west: float, north: float) -> tuple[object, ...]:
+    return system, across, down, round(west % across, 3), round(north % abs(down), 3)
 
 
 # ---------------------------------------------------------------------------------------------------------------- work
