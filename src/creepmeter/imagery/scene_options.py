@@ -109,13 +109,16 @@ class SelectOptions(Options):
         20.0,
         ge=0,
         le=100,
-        description="What cannot be seen (cloud, shadow, missing, snow if --mask-snow) of the area at most, per cent",
+        description="What cannot be seen (cloud, shadow, missing; snow with --mask-snow) of the area at most, per cent",
     )
     max_scene_cloud: float | None = Field(
         None, ge=0, le=100, description="Cloud at most that the catalogue says of a whole scene, per cent"
     )
     min_cover: float = Field(99.0, ge=0, le=100, description="Share of the area within a scene at least, per cent")
     measure: bool = Field(True, description="Read the mask of each scene inside the area; else believe the catalogue")
+    mask_classes: tuple[int, ...] = Field(
+        (), description="Classes of the mask (Landsat: bits) that are not seen. Default: missing, cloud, shadow"
+    )
     mask_snow: bool = Field(False, description="Count snow as not seen")
     orbit: int | None = Field(None, ge=1, le=233, description="Relative orbit (Landsat: path). Default: see below")
     tile: str | None = Field(None, description="Tile, such as 33TVM or (Landsat) 046027. Default: see below")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ import numpy.typing as npt
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from creepmeter.errors import ImageError, InputError
 from creepmeter.io import swap
+from creepmeter.io.quiet import georeference_may_lack
 from creepmeter.model.grid import Grid, pixel_grid
 
 Raster: TypeAlias = DatasetReader
@@ -112,11 +112,13 @@ def open_raster(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[D
     if driver == "PNG":
         _require_whole_png(path, found)
     try:
-        with warnings.catch_warnings(), rasterio.Env(**ENVIRONMENT):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(found, driver=driver) as source:
-                require_size(path, source, max_pixels)
-                yield source
+        with (
+            georeference_may_lack(),
+            rasterio.Env(**ENVIRONMENT),
+            rasterio.open(found, driver=driver) as source,
+        ):
+            require_size(path, source, max_pixels)
+            yield source
     except RasterioError as problem:
         cause = problem.__cause__ or problem
         message = f"image {path} cannot be read ({cause}): it is damaged or cut; get it again or leave it out"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from creepmeter.errors import CreepmeterError, ImageError
+from creepmeter.io.quiet import georeference_may_lack
 from creepmeter.io.rasterfile import ENVIRONMENT, MAX_PIXELS, driver_by, require_size
 
 _NAME = "image.tif"  # as GDAL sees it
@@ -99,11 +99,13 @@ def open_stream(source: ByteSource, name: str, *, max_pixels: int = MAX_PIXELS) 
         return _Cursor(source, problems)
 
     try:
-        with warnings.catch_warnings(), rasterio.Env(**{**ENVIRONMENT, **_ALONE}):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(_NAME, driver="GTiff", opener=opener) as raster:
-                require_size(name, raster, max_pixels)
-                yield raster
+        with (
+            georeference_may_lack(),
+            rasterio.Env(**{**ENVIRONMENT, **_ALONE}),
+            rasterio.open(_NAME, driver="GTiff", opener=opener) as raster,
+        ):
+            require_size(name, raster, max_pixels)
+            yield raster
     except RasterioError as problem:
         if problems:
             raise problems[0] from None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from creepmeter.model.scene import Scene
+
+Cause = Literal["kept", "cloud", "further", "cover", "group", "duplicate", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,9 @@ class Verdict:
     ----------
     scene : Scene
         Name of the item, time, orbit, tile, and the cloud that the catalogue says.
-    kept : bool
-        Whether it is used.
+    cause : str
+        ``kept``, or what it was dropped for: ``cloud`` too little is seen, ``further`` another one is nearer or
+        clearer, ``cover`` it reaches too little, ``group`` another orbit or tile, ``duplicate``, ``unreadable``.
     reason : str
         Why, in words.
     platform, baseline : str
@@ -31,7 +35,7 @@ class Verdict:
     """
 
     scene: Scene
-    kept: bool
+    cause: Cause
     reason: str
     platform: str = ""
     baseline: str = ""
@@ -41,6 +45,11 @@ class Verdict:
     snow: float = math.nan
     missing: float = math.nan
     unseen: float = math.nan
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is used."""
+        return self.cause == "kept"
 
     @property
     def measured(self) -> bool:
