@@ -35,7 +35,7 @@ from creepmeter.imagery.remote import Access
 from creepmeter.imagery.scene_folder import open_scenes, scenes_in, stem_of
 from creepmeter.imagery.scenes_fetch import FetchedScenes, fetch_scenes, most_pixels
 from creepmeter.io.lock import RunLock
-from creepmeter.io.raster import write_geotiff
+from creepmeter.io.raster import read_bands, write_geotiff
 from creepmeter.model.epoch import as_epoch
 from creepmeter.model.grid import pixel_position
 from creepmeter.model.schema import IMAGE_CUBE, check
@@ -246,16 +246,20 @@ def test_a_catalogue_that_may_be_wrong_about_the_offset_is_named_and_not_correct
     catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     items = copy.deepcopy(list(catalogue.items))
-    items[6]["properties"]["earthsearch:boa_offset_applied"] = False  # and the 1000 are out of the pixels
-    caplog.set_level(logging.WARNING)
-    options = SceneFetchOptions(band="B08")
-    dark = copy.deepcopy(items[:7])
-    done = get(dark, area, tmp_path, options=options, below=catalogue.folder)
-    values = read(done.new[6])
-    share = float((values[np.isfinite(values)] < -0.005).mean())
-    assert (share > 0.2) == ("boa_offset_applied" in caplog.text)
-    facts = facts_of(done.new[6])
-    assert facts["below_zero"] == pytest.approx(share, abs=0.05)
+    asset = items[6]["assets"]["nir"]
+    numbers, grid, _ = read_bands(asset["href"])  # of which the 1000 were taken out
+    asset["href"] = str(tmp_path / "B08.tif")
+    write_geotiff(tmp_path / "B08.tif", np.where(numbers == 0, 0, numbers // 8 + 1), grid, nodata=0, cog=True)  # water
+    for applied in (True, False):
+        items[6]["properties"]["earthsearch:boa_offset_applied"] = applied
+        caplog.clear()
+        with Access(AccessPolicy(folders=(catalogue.folder, tmp_path))) as access:
+            done = fetch_scenes(items[5:7], area, tmp_path / str(applied), access)
+        values = read(done.new[1])
+        assert (np.nanmedian(values) < -0.03) == (not applied)
+        assert ("boa_offset_applied" in caplog.text) == (not applied)
+        assert (facts_of(done.new[1])["below_zero"] > 0.9) == (not applied)
+        assert facts_of(done.new[0])["below_zero"] == 0
 
 
 # ----------------------------------------------------------------------------------------------------- again, resumed
@@ -503,6 +507,15 @@ def test_a_day_that_was_processed_twice_is_taken_once_by_the_newest(
     done = get([older, *catalogue.items, catalogue.items[0]], area, tmp_path, below=catalogue.folder)
     assert len(done.new) == 8
     assert done.doubles == (f"{older['id']}: the same pass as {catalogue.items[6]['id']}, which is taken",)
+
+
+def test_scenes_of_two_orbits_or_tiles_are_taken_and_said(
+    catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = copy.deepcopy(catalogue.items[7])
+    other["properties"]["s2:product_uri"] = other["properties"]["s2:product_uri"].replace("_R022_", "_R122_")
+    get([*catalogue.items[:3], other], area, tmp_path, below=catalogue.folder)
+    assert "scenes of 2 orbits and tiles (22 33TVM, 122 33TVM)" in caplog.text
 
 
 def test_a_scene_under_clouds_is_left_out(area: AreaOfInterest, tmp_path: Path) -> None:

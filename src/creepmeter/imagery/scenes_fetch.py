@@ -116,6 +116,7 @@ def fetch_scenes(
     cover = {one.name: area.covered_by(one.footprint) for one in scenes}
     kept, instead = split_duplicates(scenes, cover)
     doubles = tuple(f"{name}: the same pass as {other.name}, which is taken" for name, other in instead.items())
+    _note_groups(kept)
     band = _common_band(kept, chosen.band)
     recipe = _recipe(area, band, chosen)
     with RunLock(folder), no_addresses_logged():
@@ -154,6 +155,18 @@ def _scenes(items: Sequence[Mapping[str, Any]]) -> tuple[list[FoundScene], list[
             continue
         scenes[one.name] = one
     return list(scenes.values()), failed
+
+
+def _note_groups(scenes: Sequence[FoundScene]) -> None:
+    """Say when images of a list do not belong together: other orbits see relief from another side."""
+    groups = sorted({one.group for one in scenes})
+    if len(groups) > 1:
+        shown = ", ".join(f"{orbit or 'unknown orbit'} {tile or 'unknown tile'}" for orbit, tile in groups)
+        _LOG.warning(
+            "scenes of %d orbits and tiles (%s): relief moves between them; `creepmeter scenes search` keeps one",
+            len(groups),
+            shown,
+        )
 
 
 def _recipe(area: AreaOfInterest, band: str | None, options: SceneFetchOptions) -> dict[str, Any]:
