@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import Transformer
 from tests.imagery.fault_proxy import Fault, cut, fault_proxy, status
 
 from creepmeter.errors import GridError, ImageError, InputError, ServiceError
@@ -17,6 +18,7 @@ from creepmeter.imagery.access import AccessPolicy
 from creepmeter.imagery.area import AreaOfInterest, read_area
 from creepmeter.imagery.masks import CLOUD, MISSING, OTHER, SHADOW, SNOW, mask_rule
 from creepmeter.imagery.options import ReadOptions
+from creepmeter.imagery.radiometry import Radiometry
 from creepmeter.imagery.remote import Access
 from creepmeter.imagery.sensors import sensor_named
 from creepmeter.imagery.windows import (
@@ -24,14 +26,15 @@ from creepmeter.imagery.windows import (
     href_of,
     masked_fraction,
     place_on,
+    read_image,
     read_mask,
-    read_numbers,
     window_grid,
 )
 from creepmeter.model.grid import Grid, centre_positions
 
 WEST, NORTH = 500_000.0, 5_100_000.0
 ZONE = "EPSG:32633"
+PLAIN = Radiometry(1.0, 0.0, (0,), "numbers as they are")
 SENTINEL, LANDSAT = sensor_named("sentinel-2"), sensor_named("landsat")
 
 
@@ -137,11 +140,10 @@ def test_a_window_shows_its_ground_and_is_missing_beyond_the_raster(
     own = grid_at((90, 110))
     file = write(tmp_path / "B08.tif", places(own), own, south_up=south_up)
     grid = grid_at((60, 70), east=-100, south=400)
-    found = read_numbers(access, str(file), grid)
+    found, _ = read_image(access, str(file), grid, PLAIN)
     reached = np.isin(places(grid), places(own))
-    np.testing.assert_array_equal(found.valid, reached)
-    np.testing.assert_array_equal(found.values[reached], places(grid)[reached])
-    assert not found.values[~reached].any()
+    np.testing.assert_array_equal(np.isfinite(found), reached)
+    np.testing.assert_array_equal(found[reached], places(grid)[reached])
 
 
 @pytest.mark.parametrize(
@@ -152,15 +154,15 @@ def test_what_a_file_declares_missing_is_missing(tmp_path: Path, access: Access,
     values = np.full((70, 70), 250, dtype)
     values[:20] = nodata
     file = write(tmp_path / "B08.tif", values, grid, nodata=nodata)
-    found = read_numbers(access, str(file), grid)
-    assert not found.valid[:20].any()
-    assert found.valid[20:].all()
+    found, _ = read_image(access, str(file), grid, PLAIN)
+    assert np.isnan(found[:20]).all()
+    assert (found[20:] == 250).all()
 
 
 def test_a_band_that_lies_elsewhere_is_refused(tmp_path: Path, access: Access) -> None:
     file = write(tmp_path / "B08.tif", places(grid_at((70, 70))), grid_at((70, 70)))
     with pytest.raises(InputError, match=r"B08\.tif shows nothing of the area"):
-        read_numbers(access, str(file), grid_at((20, 20), east=4000))
+        read_image(access, str(file), grid_at((20, 20), east=4000), PLAIN)
 
 
 def test_a_raster_without_place_or_turned_is_refused(tmp_path: Path, access: Access) -> None:
@@ -172,7 +174,7 @@ def test_a_raster_without_place_or_turned_is_refused(tmp_path: Path, access: Acc
         with rasterio.open(tmp_path / name, "w", **profile, transform=turn, crs=crs) as target:
             target.write(np.ones((20, 20), np.uint16), 1)
         with pytest.raises(GridError, match=r"no reference system|is turned"):
-            read_numbers(access, str(tmp_path / name), grid_at((20, 20)))
+            read_image(access, str(tmp_path / name), grid_at((20, 20)), PLAIN)
 
 
 def test_a_tile_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
@@ -183,12 +185,78 @@ def test_a_tile_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cut" / "B08.tif").write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])
     policy = AccessPolicy(folders=(tmp_path,))
     with Access(policy) as access, pytest.raises(ImageError, match="damaged or cut"):
-        read_numbers(access, str(tmp_path / "cut" / "B08.tif"), grid)
+        read_image(access, str(tmp_path / "cut" / "B08.tif"), grid, PLAIN)
     with fault_proxy(tmp_path / "cut") as proxy, Access(AccessPolicy({proxy.host})) as access:
         with pytest.raises(ImageError, match="damaged or cut"):
-            read_numbers(access, f"{proxy.url}/B08.tif", grid)
-        top = read_numbers(access, f"{proxy.url}/B08.tif", grid_at((60, 60)))
-        np.testing.assert_array_equal(top.values, noise[:60, :60])
+            read_image(access, f"{proxy.url}/B08.tif", grid, PLAIN)
+        top, _ = read_image(access, f"{proxy.url}/B08.tif", grid_at((60, 60)), PLAIN)
+        np.testing.assert_array_equal(top, noise[:60, :60])
+
+
+# ------------------------------------------------------------------------------------------------------------ resampled
+
+
+def waves(grid: Grid) -> npt.NDArray[np.float32]:
+    """Return a smooth image of the ground, by its map coordinates in ZONE."""
+    x, y = centre_positions(grid)
+    if grid.crs is not None and grid.crs.to_epsg() != 32633:
+        x, y = Transformer.from_crs(grid.crs.to_epsg(), 32633, always_xy=True).transform(x, y)
+    return (0.3 + 0.1 * np.sin((x - WEST) / 80) * np.cos((y - NORTH) / 70)).astype(np.float32)
+
+
+def corner_in_next_zone(grid: Grid) -> tuple[float, float]:
+    """Return the least x and the greatest y of a grid in EPSG:32634."""
+    x, y = Transformer.from_crs(32633, 32634, always_xy=True).transform(*centre_positions(grid))
+    return float(x.min()), float(y.max())
+
+
+@pytest.mark.parametrize("method", ["bilinear", "cubic"])
+@pytest.mark.parametrize("shift", [(5.0, 0.0), (0.0, -5.0), (2.5, 7.5)])
+def test_pixels_shifted_by_a_part_are_moved_by_just_that(
+    tmp_path: Path, access: Access, method: Literal["bilinear", "cubic"], shift: tuple[float, float]
+) -> None:
+    own = grid_at((90, 100), east=shift[0], south=shift[1])
+    file = write(tmp_path / "B08.tif", waves(own), own, nodata=np.nan)
+    grid = grid_at((40, 50), east=200, south=200)
+    found, moved = read_image(access, str(file), grid, PLAIN, method)
+    assert moved
+    error = found - waves(grid)
+    assert abs(error.mean()) < 2e-5  # no shift is left: one of 1/20 pixel along the slope would be 6e-4
+    assert np.abs(error).max() < {"bilinear": 8e-4, "cubic": 1e-4}[method]  # h^2/8 f'', and less with four pixels
+    slopes = np.gradient(waves(grid))
+    for slope in slopes:
+        assert abs((error * slope).sum() / (slope * slope).sum()) < 0.005  # pixels
+
+
+def test_another_zone_is_brought_to_the_grid_when_it_is_allowed(tmp_path: Path, access: Access) -> None:
+    grid = grid_at((40, 50), east=200, south=200)
+    left, top = corner_in_next_zone(grid)
+    own = Grid((90, 100), Affine(10, 0, left // 10 * 10 - 200, 0, -10, top // 10 * 10 + 200), "EPSG:32634")
+    file = write(tmp_path / "B08.tif", waves(own), own, nodata=np.nan)
+    with pytest.raises(GridError, match="EPSG:32634"):
+        read_image(access, str(file), grid, PLAIN)
+    found, moved = read_image(access, str(file), grid, PLAIN, "cubic")
+    assert moved
+    np.testing.assert_allclose(found, waves(grid), atol=3e-4)
+
+
+def test_missing_stays_missing_when_it_is_moved(tmp_path: Path, access: Access) -> None:
+    own = grid_at((90, 100), east=5.0)
+    values = np.full((90, 100), 250, np.uint16)
+    values[:, :40] = 0
+    file = write(tmp_path / "B08.tif", values, own)
+    found, _ = read_image(access, str(file), grid_at((60, 120), south=100), PLAIN, "cubic")
+    assert np.isnan(found[:, :40]).all()
+    assert (found[:, 41:100] == 250).all()
+    assert np.isnan(found[:, 102:]).all()
+
+
+def test_scenes_on_the_same_pixels_are_never_moved(tmp_path: Path, access: Access) -> None:
+    own = grid_at((90, 100))
+    file = write(tmp_path / "B08.tif", places(own), own)
+    found, moved = read_image(access, str(file), own, PLAIN, "cubic")
+    assert not moved
+    np.testing.assert_array_equal(found, places(own))
 
 
 # ---------------------------------------------------------------------------------------------------------------- masks
@@ -224,6 +292,18 @@ def test_pixels_that_lie_in_two_of_the_mask_are_masked_by_either(tmp_path: Path,
     edges = 7.5 + 15.0 * np.arange(8)
     touches = (edges[1:] > 30) & (edges[:-1] < 60)
     np.testing.assert_array_equal(found == CLOUD, touches[:, None] & touches[None, :])
+
+
+def test_a_mask_of_another_zone_is_that_of_its_pixel_when_it_is_allowed(tmp_path: Path, access: Access) -> None:
+    grid = grid_at((300, 50), east=200, south=200)
+    left, top = corner_in_next_zone(grid)
+    own = Grid((90, 90), Affine(40, 0, left - 100, 0, -40, top + 100), "EPSG:32634")
+    classes = np.random.default_rng(1).choice(np.array([4, 9], np.uint8), (90, 90))
+    file = write(tmp_path / "SCL.tif", classes, own)
+    found = read_mask(access, str(file), grid, mask_rule(SENTINEL), resample=True)
+    x, y = Transformer.from_crs(32633, 32634, always_xy=True).transform(*centre_positions(grid))
+    column, row = ((x - own.affine.c) // 40).astype(int), ((own.affine.f - y) // 40).astype(int)
+    np.testing.assert_array_equal(found == CLOUD, classes[row, column] == 9)
 
 
 def test_the_mask_goes_with_its_image(tmp_path: Path, access: Access) -> None:

@@ -239,3 +239,38 @@ memory_flag = click.option(
     show_default=True,
     help="Memory to keep within, gigabytes.",
 )
+
+
+def access_flags(function: F) -> F:
+    """Add what a catalogue may lead to; the command gets ``hosts`` and ``folders``."""
+    host = click.option(
+        "--allow-host",
+        "hosts",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        help="Host of this machine or of a private network that may be asked, also over plain http.",
+    )
+    folder = click.option(
+        "--allow-folder",
+        "folders",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Folder of this machine that a catalogue may refer to.",
+    )
+    return host(folder(function))
+
+
+def area_flags(function: F) -> F:
+    """Add how an area of interest is read; the command gets ``buffer_m`` and ``crs``."""
+    buffer = click.option(
+        "--buffer-m",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        show_default=True,
+        help="Ground to take in around the area, metres.",
+    )
+    system = click.option(
+        "--crs", help="Reference system of a box or WKT, such as EPSG:32633.  [default: degrees, WGS 84]"
+    )
+    return buffer(system(function))

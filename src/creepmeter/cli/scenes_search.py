@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from creepmeter.cli.flags import file_out, options_from
+from creepmeter.cli.flags import access_flags, area_flags, file_out, options_from
 from creepmeter.cli.group import Verb
 from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.run import end_with
@@ -33,24 +33,10 @@ class _BoxVerb(Verb):
 )
 @click.argument("aoi", metavar="AOI")
 @file_out((".json", ".geojson"), "List of the scenes that are kept; a table (.csv) and a figure (.png) lie beside it.")
-@click.option(
-    "--buffer-m",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    show_default=True,
-    help="Ground to take in around the area, metres.",
-)
-@click.option("--crs", help="Reference system of a box or WKT, such as EPSG:32633.  [default: degrees, WGS 84]")
+@area_flags
 @options_from(SceneSearchOptions, rename={"collections": "--collection"}, given_as="search")
 @options_from(SelectOptions, given_as="choice")
-@click.option("--allow-host", "hosts", multiple=True, metavar="HOST[:PORT]", help="Further host that may be asked.")
-@click.option(
-    "--allow-folder",
-    "folders",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of this machine that a catalogue may refer to.",
-)
+@access_flags
 def command(
     aoi: str,
     target: Path | None,

@@ -92,7 +92,10 @@ class AreaOfInterest:
         ours = _transformed(self.shape, LONLAT, flat, self.name)
         seen = near_longitude(footprint, lon)
         frame = shapely.box(lon - 60, max(lat - 40, -89.9), lon + 60, min(lat + 40, 89.9))
-        theirs = _transformed(shapely.make_valid(seen).intersection(frame), LONLAT, flat, "footprint")
+        near = shapely.make_valid(seen).intersection(frame)
+        if near.is_empty:
+            return 0.0
+        theirs = _transformed(near, LONLAT, flat, "footprint")
         return float(min(1.0, ours.intersection(theirs).area / ours.area))
 
 

@@ -47,6 +47,7 @@ _BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline", "process
 _PRODUCTS = ("s2:product_uri", "s2:product_id", "sentinel:product_id", "title")
 _LANDSAT = {"2": (2.75e-5, -0.2), "1": (2e-5, -0.1)}
 _TAKEN = 2
+_STRIP = 256
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,13 @@ def reflectance(
     >>> reflectance(np.array([[0, 2500]]), early)
     array([[ nan, 0.25]], dtype=float32)
     """
-    exact = np.asarray(numbers, np.float64)
-    found = ((exact + how.add) * how.scale).astype(np.float32)
-    gone = np.isin(numbers, how.missing) | ~np.isfinite(exact)
-    found[gone if valid is None else gone | ~valid] = np.nan
+    found = np.empty(numbers.shape, np.float32)
+    for first in range(0, len(numbers), _STRIP):  # doubles of a few rows at a time
+        rows = slice(first, first + _STRIP)
+        exact = numbers[rows].astype(np.float64)
+        gone = np.isin(numbers[rows], how.missing) | ~np.isfinite(exact)
+        gone = gone if valid is None else gone | ~valid[rows]
+        found[rows] = np.where(gone, np.nan, (exact + how.add) * how.scale)
     return found
 
 

@@ -6,10 +6,11 @@ raster is missing. A block that cannot be read is an error, never zeros.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,31 +19,30 @@ from creepmeter.errors import GridError, InputError
 from creepmeter.imagery.access import resolved
 from creepmeter.imagery.area import AreaOfInterest
 from creepmeter.imagery.masks import CLOUD, MISSING, SHADOW, SNOW, Codes, MaskRule, mask_rule
+from creepmeter.imagery.radiometry import Radiometry, reflectance
 from creepmeter.imagery.remote import Access
 from creepmeter.imagery.sensors import sensor_of
 from creepmeter.io.rasterfile import Raster, native_grid, read_part
 from creepmeter.io.vector import burn_mask
-from creepmeter.model.grid import Grid, common_part, describe_grid, describe_system, part_of_grid, pixel_position
+from creepmeter.io.warp import resample as resampled_onto
+from creepmeter.model.grid import (
+    Grid,
+    centre_positions,
+    common_part,
+    describe_grid,
+    describe_system,
+    map_position,
+    part_of_grid,
+    pixel_position,
+)
 
 MAX_PIXELS = 150_000_000  # a tile of Sentinel-2 has 120 million
 _EDGE_PX = 1e-3  # a millimetre on pixels of one metre
+_MARGIN_PX = 4  # of what is resampled, about the part that is needed
+_FINER, _SMALL = 4, 1_000_000  # pixels that may be read for one of the grid, and for a small grid
+_STRIP = 256
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """A window of a band.
-
-    Parameters
-    ----------
-    values : array, (y, x)
-        As stored; 0 where the raster does not reach.
-    valid : array of bool, (y, x)
-        False where the file has no value, or does not reach.
-    """
-
-    values: npt.NDArray[Any]
-    valid: Bools
+Method = Literal["never", "bilinear", "cubic"]
 
 
 @dataclass(frozen=True)
@@ -197,8 +197,10 @@ def _corners(grid: Grid) -> tuple[list[float], list[float]]:
 # --------------------------------------------------------------------------------------------------------------- pixels
 
 
-def read_numbers(access: Access, href: str, grid: Grid) -> Numbers:
-    """Read the window of a band whose pixels are those of the grid.
+def read_image(
+    access: Access, href: str, grid: Grid, how: Radiometry, method: Method = "never"
+) -> tuple[npt.NDArray[np.float32], bool]:
+    """Read the window of a band as reflectance.
 
     Parameters
     ----------
@@ -208,6 +210,17 @@ def read_numbers(access: Access, href: str, grid: Grid) -> Numbers:
         Address or path of the raster.
     grid : Grid
         What to read.
+    how : Radiometry
+        How digital numbers become reflectance.
+    method : {"never", "bilinear", "cubic"}
+        What is done with a raster whose pixels are not those of the grid.
+
+    Returns
+    -------
+    image : array, (y, x) float32
+        NaN = missing, also where the raster does not reach.
+    moved : bool
+        Whether it was resampled.
 
     Raises
     ------
@@ -218,20 +231,60 @@ def read_numbers(access: Access, href: str, grid: Grid) -> Numbers:
     ServiceError, ImageError
         It cannot be read, or not all of the window.
     """
+    name = _name(href)
     with access.open(href) as raster:
-        own = grid_of_raster(raster, _name(href))
-        shared = place_on(own, grid, _name(href))
+        own = grid_of_raster(raster, name)
+        if method != "never" and not _has_pixels_of(own, grid):
+            return _resampled(raster, own, grid, how, method), True
+        shared = place_on(own, grid, name)
         if shared is None:
-            message = f"{_name(href)} shows nothing of the area: leave it out"
-            raise InputError(message)
+            raise InputError(_nothing_of(name))
         theirs, ours = shared
         values, valid = read_part(raster, *theirs)
-    whole = Numbers(np.zeros(tuple(grid.shape), values.dtype), np.zeros(tuple(grid.shape), bool))
-    whole.values[ours], whole.valid[ours] = values, valid
-    return whole
+    image = np.full(tuple(grid.shape), np.nan, np.float32)
+    image[ours] = reflectance(values, how, valid)
+    return image, False
 
 
-def read_mask(access: Access, href: str, grid: Grid, rule: MaskRule) -> Codes:
+def _rim(grid: Grid) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return x and y of places along the edge of a grid, which may be bent in another reference system."""
+    rows, columns = grid.shape
+    along, zero, one = np.linspace(0, 1, 33), np.zeros(33), np.ones(33)
+    across, down = np.r_[along, one, along, zero] * columns, np.r_[zero, along, one, along] * rows
+    return map_position(grid, across, down)
+
+
+def _nothing_of(name: str) -> str:
+    return f"{name} shows nothing of the area: leave it out"
+
+
+def _has_pixels_of(own: Grid, grid: Grid) -> bool:
+    try:
+        place_on(own, grid, "")
+    except GridError:
+        return False
+    return True
+
+
+def _resampled(
+    raster: Raster, own: Grid, grid: Grid, how: Radiometry, method: Literal["bilinear", "cubic"]
+) -> npt.NDArray[np.float32]:
+    """Return reflectance on a grid whose pixels are others."""
+    columns, rows = pixel_position(own, *_rim(grid), grid.crs)
+    spans = [
+        slice(max(_floor(places.min()) - _MARGIN_PX, 0), min(_ceil(places.max()) + _MARGIN_PX, size))
+        for places, size in zip((rows, columns), own.shape, strict=True)
+    ]
+    if any(span.start >= span.stop for span in spans):
+        raise InputError(_nothing_of(str(raster.name)))
+    if math.prod(span.stop - span.start for span in spans) > _FINER * math.prod(grid.shape) + _SMALL:
+        message = f"its pixels ({describe_grid(own)}) are much finer than those of the other scenes: leave it out"
+        raise GridError(message)
+    values, valid = read_part(raster, spans[0], spans[1])
+    return resampled_onto(reflectance(values, how, valid), part_of_grid(own, spans[0], spans[1]), grid, method)
+
+
+def read_mask(access: Access, href: str, grid: Grid, rule: MaskRule, *, resample: bool = False) -> Codes:
     """Read the mask of a scene onto a grid of finer or equal pixels.
 
     A pixel of the grid takes the class of the mask's pixel that it lies in. Where it lies in two (15 m pixels of
@@ -247,6 +300,8 @@ def read_mask(access: Access, href: str, grid: Grid, rule: MaskRule) -> Codes:
         Of the image.
     rule : MaskRule
         What is masked.
+    resample : bool
+        Take the nearest pixel of masks that lie in another reference system or are finer, instead of refusing them.
 
     Returns
     -------
@@ -263,6 +318,8 @@ def read_mask(access: Access, href: str, grid: Grid, rule: MaskRule) -> Codes:
     with access.open(href) as raster:
         own = grid_of_raster(raster, _name(href))
         if own.crs != grid.crs or abs(own.affine.a) < abs(grid.affine.a) - _EDGE_PX:
+            if resample:
+                return _nearest_mask(raster, own, grid, rule)
             message = (
                 f"mask {_name(href)} ({describe_grid(own)}) does not go with its image ({describe_grid(grid)}): leave "
                 "the scene out"
@@ -275,6 +332,21 @@ def read_mask(access: Access, href: str, grid: Grid, rule: MaskRule) -> Codes:
     lefts, rights = columns - columns.min()
     across = np.maximum(codes[:, lefts], codes[:, rights])
     return np.asarray(np.maximum(across[tops], across[bottoms]))
+
+
+def _nearest_mask(raster: Raster, own: Grid, grid: Grid, rule: MaskRule) -> Codes:
+    """Return what the pixel of a mask says that each centre of a grid lies in."""
+    found = np.full(tuple(grid.shape), MISSING, np.uint8)
+    for first in range(0, grid.shape[0], _STRIP):
+        part = slice(first, min(first + _STRIP, grid.shape[0]))
+        x, y = centre_positions(part_of_grid(grid, part, slice(0, grid.shape[1])))
+        column, row = (np.floor(places) for places in pixel_position(own, x, y, grid.crs))
+        inside = (row >= 0) & (row < own.shape[0]) & (column >= 0) & (column < own.shape[1])
+        if inside.any():
+            rows, columns = row[inside].astype(np.int64), column[inside].astype(np.int64)
+            numbers, _ = _read_around(raster, own, (rows, columns))
+            found[part][inside] = rule.masked(numbers)[rows - rows.min(), columns - columns.min()]
+    return found
 
 
 def _touched(own: Grid, grid: Grid, axis: int) -> npt.NDArray[np.int64]:
