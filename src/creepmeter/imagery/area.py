@@ -87,16 +87,9 @@ class AreaOfInterest:
 
     def covered_by(self, footprint: BaseGeometry) -> float:
         """Return the share of the area that a footprint in longitude and latitude covers, 0 to 1."""
-        lon, lat = self.shape.centroid.coords[0]
-        flat = CRS.from_proj4(f"+proj=laea +lat_0={lat:.6f} +lon_0={lon:.6f} +datum=WGS84 +units=m")
-        ours = _transformed(self.shape, LONLAT, flat, self.name)
-        seen = near_longitude(footprint, lon)
-        frame = shapely.box(lon - 60, max(lat - 40, -89.9), lon + 60, min(lat + 40, 89.9))
-        near = shapely.make_valid(seen).intersection(frame)
-        if near.is_empty:
-            return 0.0
-        theirs = _transformed(near, LONLAT, flat, "footprint")
-        return float(min(1.0, ours.intersection(theirs).area / ours.area))
+        near = near_longitude(footprint, self.shape.centroid.x)
+        seen = _whole(near).intersection(self.shape)
+        return float(min(1.0, _equal_area(seen).area / _equal_area(self.shape).area))
 
 
 def read_area(source: str | Path, *, buffer_m: float = 0.0, crs: Any = None) -> AreaOfInterest:  # noqa: ANN401
@@ -262,6 +255,11 @@ def _grown(shape: BaseGeometry, buffer_m: float) -> BaseGeometry:
 def _around(points: Points, longitude: float) -> Points:
     near = (points[:, 0] - longitude + _HALF) % _TURN - _HALF + longitude
     return np.column_stack([near, points[:, 1]])
+
+
+def _equal_area(shape: BaseGeometry) -> BaseGeometry:
+    """Return a shape in degrees on the cylinder of equal areas, of any unit."""
+    return shapely.transform(shape, lambda points: np.column_stack([points[:, 0], np.sin(np.radians(points[:, 1]))]))
 
 
 def _whole(shape: BaseGeometry) -> BaseGeometry:
