@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from creepmeter.imagery.attempts import Clock
+
 Act = Callable[["Handler", "Answer"], None]
 _OK, _PART, _NOT_THERE = 200, 206, 404
 
@@ -268,6 +270,23 @@ def same_page(handler: Handler, answer: Answer) -> None:
     again = {"rel": "next", "href": f"{handler.proxy.url}{handler.path}", "type": "application/geo+json"}
     content["links"] = [link for link in content.get("links", []) if link.get("rel") != "next"] + [again]
     send(handler, Answer(answer.status, json.dumps(content).encode(), {"Content-Type": "application/geo+json"}))
+
+
+@dataclass
+class Waits:
+    """A clock that does not wait."""
+
+    slept: list[float] = field(default_factory=list)
+    time: float = 0.0
+
+    def clock(self) -> Clock:
+        """Return the clock."""
+        return Clock(lambda: self.time, self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        """Note how long it would have been."""
+        self.slept.append(seconds)
+        self.time += seconds
 
 
 class _Server(ThreadingHTTPServer):

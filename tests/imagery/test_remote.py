@@ -3,7 +3,6 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from tests.imagery.fault_proxy import (
     Act,
     Fault,
     FaultProxy,
+    Waits,
     cut,
     drip,
     fault_proxy,
@@ -30,7 +30,6 @@ from tests.imagery.fault_proxy import (
 
 from creepmeter.errors import CreepmeterError, ImageError, ServiceError
 from creepmeter.imagery.access import AccessPolicy, RefusedError
-from creepmeter.imagery.attempts import Clock
 from creepmeter.imagery.options import ReadOptions
 from creepmeter.imagery.remote import Access, RemoteFile
 from creepmeter.imagery.signing import Signer
@@ -38,21 +37,6 @@ from creepmeter.imagery.signing import Signer
 SHAPE = (1200, 1100)
 QUICK = ReadOptions(tries=3, wait_s=1.0, longest_wait_s=20.0, timeout_s=0.5, file_minutes=1.0)
 WINDOW = Window(300, 500, 200, 150)
-
-
-@dataclass
-class Waits:
-    """A clock that does not wait."""
-
-    slept: list[float] = field(default_factory=list)
-    time: float = 0.0
-
-    def clock(self) -> Clock:
-        return Clock(lambda: self.time, self.sleep)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
 
 
 @pytest.fixture
@@ -178,7 +162,7 @@ def test_time_is_limited_even_when_something_comes(folder: Path) -> None:
     with (
         fault_proxy(folder, Fault(drip, after=1)) as proxy,
         access_to(proxy, options=options) as access,
-        pytest.raises(ServiceError, match="the time for this file is over"),
+        pytest.raises(ServiceError, match="the time for it is over"),
     ):
         read(access, f"{proxy.url}/B08.tif")
 

@@ -55,7 +55,7 @@ class AreaOfInterest:
     @property
     def outline(self) -> dict[str, Any]:
         """GeoJSON geometry with longitudes within 180, cut at that meridian where it is crossed (RFC 7946)."""
-        found: dict[str, Any] = mapping(_within_half_turn(self.shape))
+        found: dict[str, Any] = mapping(shapely.orient_polygons(_within_half_turn(self.shape)))
         return found
 
     @property
@@ -87,16 +87,9 @@ class AreaOfInterest:
 
     def covered_by(self, footprint: BaseGeometry) -> float:
         """Return the share of the area that a footprint in longitude and latitude covers, 0 to 1."""
-        lon, lat = self.shape.centroid.coords[0]
-        flat = CRS.from_proj4(f"+proj=laea +lat_0={lat:.6f} +lon_0={lon:.6f} +datum=WGS84 +units=m")
-        ours = _transformed(self.shape, LONLAT, flat, self.name)
-        seen = near_longitude(footprint, lon)
-        frame = shapely.box(lon - 60, max(lat - 40, -89.9), lon + 60, min(lat + 40, 89.9))
-        near = shapely.make_valid(seen).intersection(frame)
-        if near.is_empty:
-            return 0.0
-        theirs = _transformed(near, LONLAT, flat, "footprint")
-        return float(min(1.0, ours.intersection(theirs).area / ours.area))
+        near = near_longitude(footprint, self.shape.centroid.x)
+        seen = _whole(near).intersection(self.shape)
+        return float(min(1.0, _equal_area(seen).area / _equal_area(self.shape).area))
 
 
 def read_area(source: str | Path, *, buffer_m: float = 0.0, crs: Any = None) -> AreaOfInterest:  # noqa: ANN401
@@ -161,7 +154,7 @@ def _read(text: str, crs: CRS | None) -> tuple[BaseGeometry, CRS, str]:
     if path.suffix.lower() == ".wkt":
         with swap.file_errors(path, "read"), path.open(encoding="utf-8-sig", errors="replace") as file:
             return _from_wkt(file.read(_MAX_TEXT), text), crs or LONLAT, text
-    frame = read_frame(path, "an area")
+    frame = read_frame(text, "an area")
     shapes = [shapely.force_2d(shape) for shape in frame.geometry if shape is not None and not shape.is_empty]
     if not shapes:
         message = f"{text} holds no shape: draw a polygon, or give a box W,S,E,N"
@@ -188,7 +181,13 @@ def _box(text: str, system: CRS) -> BaseGeometry:
             f"box {text}: west ({west:g}) must be less than east ({east:g}); the order is W,S,E,N: perhaps {order}"
         )
         raise InputError(message)
+    if system.is_geographic and east - west >= _HALF:
+        raise InputError(_too_wide(f"box {text}", east - west))
     return shapely.box(west, south, east, north)
+
+
+def _too_wide(name: str, degrees: float) -> str:
+    return f"{name} is {degrees:.0f} degrees wide: give the ground to be measured, not half the earth"
 
 
 def _from_wkt(text: str, name: str) -> BaseGeometry:
@@ -234,8 +233,7 @@ def _in_one_piece(shape: BaseGeometry, name: str) -> BaseGeometry:
         return shape
     turned = shapely.transform(shape, _eastward)
     if turned.bounds[2] - turned.bounds[0] >= _HALF:
-        message = f"{name} is {east - west:.0f} degrees wide: give the ground to be measured, not half the earth"
-        raise InputError(message)
+        raise InputError(_too_wide(name, east - west))
     return turned
 
 
@@ -259,6 +257,11 @@ def _around(points: Points, longitude: float) -> Points:
     return np.column_stack([near, points[:, 1]])
 
 
+def _equal_area(shape: BaseGeometry) -> BaseGeometry:
+    """Return a shape in degrees on the cylinder of equal areas, of any unit."""
+    return shapely.transform(shape, lambda points: np.column_stack([points[:, 0], np.sin(np.radians(points[:, 1]))]))
+
+
 def _whole(shape: BaseGeometry) -> BaseGeometry:
     return shape if shape.is_valid else shapely.make_valid(shape)
 
@@ -274,7 +277,7 @@ def _polygons(shape: BaseGeometry, name: str) -> BaseGeometry:
     found = shapely.union_all(parts)
     if found.geom_type not in {"Polygon", "MultiPolygon"}:
         found = MultiPolygon([part for part in _flat(found) if part.geom_type == "Polygon"])
-    return shapely.orient_polygons(found)
+    return found
 
 
 def _flat(shape: BaseGeometry) -> list[BaseGeometry]:

@@ -116,8 +116,15 @@ class CatalogueIO(StacApiIO):
                 f"the search took more than {self._options.minutes:g} minutes: ask for less, or allow more (--minutes)"
             )
             raise ServiceError(message)
-        with no_addresses_logged():
-            return persist(lambda: self._once(asked, without_secrets(href)), self.patience, without_secrets(href))
+        where = without_secrets(href)
+        try:
+            with no_addresses_logged():
+                return persist(lambda: self._once(asked), self.patience, where, "check the connection, try again later")
+        except RefusedError:
+            raise
+        except ServiceError as problem:
+            message = f"{where}: {problem}"
+            raise type(problem)(message) from problem
 
     def _require_same_host(self, href: str) -> None:
         """Refuse to follow a catalogue to a host that the user did not name."""
@@ -130,7 +137,7 @@ class CatalogueIO(StacApiIO):
             )
             raise RefusedError(message)
 
-    def _once(self, asked: requests.PreparedRequest, shown: str) -> str:
+    def _once(self, asked: requests.PreparedRequest) -> str:
         self.patience.require_time()
         timeout = (min(_CONNECT_S, self._options.timeout_s), self._options.timeout_s)
         try:
@@ -139,10 +146,10 @@ class CatalogueIO(StacApiIO):
                 _judge(answer)
                 return self._text(answer)
         except (requests.TooManyRedirects, requests.exceptions.InvalidURL) as problem:
-            message = f"{shown} leads nowhere ({reason_of(problem)}): check the address"
+            message = f"the address leads nowhere ({reason_of(problem)}): check it"
             raise ServiceError(message) from None
         except (requests.RequestException, HTTPError) as problem:
-            message = f"the connection to {shown} failed ({reason_of(problem)})"
+            message = f"the connection failed ({reason_of(problem)})"
             raise PassingError(message) from None
 
     def _text(self, answer: requests.Response) -> str:
@@ -152,7 +159,7 @@ class CatalogueIO(StacApiIO):
             found += block
             self.patience.require_time()
             if len(found) > _MAX_BYTES:
-                message = f"{without_secrets(answer.url)} sends more than {_MAX_BYTES} bytes: that is no answer to use"
+                message = f"the answer has more than {_MAX_BYTES} bytes: ask for less at a time (--page-size)"
                 raise ServiceError(message)
         size = answer.headers.get("Content-Length", "")
         if size.isdecimal() and "Content-Encoding" not in answer.headers and len(found) < int(size):
@@ -182,19 +189,19 @@ class CatalogueIO(StacApiIO):
 
 def _judge(answer: requests.Response) -> None:
     """Raise unless a server gave what was asked for."""
-    status, where = answer.status_code, without_secrets(answer.url)
+    status = answer.status_code
     if status < _MULTIPLE:
         return
     if status in AGAIN:
-        message = f"{where} answered {status}"
+        message = f"the server answered {status}"
         raise PassingError(message, asked_wait(answer))
     if status == _NOT_FOUND:
-        message = f"{where} is not there (404): check the address of the catalogue"
+        message = "there is nothing (404): check the address of the catalogue"
         raise AbsentError(message)
     if status in (_DENIED, _FORBIDDEN):
-        message = f"{where} wants an account ({status}): creepmeter asks catalogues without one, choose another"
+        message = f"an account is wanted ({status}): catalogues are asked without one, choose another"
         raise ServiceError(message)
-    message = f"{where} answered {status} {answer.reason}: check the address of the catalogue, the area and the dates"
+    message = f"the server answered {status} {answer.reason}: check the address, the area and the dates"
     raise ServiceError(message)
 
 

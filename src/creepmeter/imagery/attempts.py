@@ -123,10 +123,12 @@ class Patience:
     def require_time(self) -> None:
         """Raise `PassingError` when it is over."""
         if self.is_over():
-            raise PassingError("stopped" if self.stop.is_set() else "the time for this file is over")
+            raise PassingError("stopped" if self.stop.is_set() else "the time for it is over")
 
 
-def persist(attempt: Callable[[], T], patience: Patience, name: str) -> T:
+def persist(
+    attempt: Callable[[], T], patience: Patience, name: str, advice: str = "run again, what was got is kept"
+) -> T:
     """Try until it works, and say in the end why it did not.
 
     Parameters
@@ -137,6 +139,8 @@ def persist(attempt: Callable[[], T], patience: Patience, name: str) -> T:
         How often.
     name : str
         Of the file, for the log.
+    advice : str
+        What to do when no attempt worked.
 
     Raises
     ------
@@ -154,7 +158,7 @@ def persist(attempt: Callable[[], T], patience: Patience, name: str) -> T:
             break
         _LOG.info("%s: %s; attempt %d in %.0f s", name, why, number + 1, wait)
         patience.pause(wait)
-    message = f"given up after {number} attempt(s): {why}; run again, what was got is kept"
+    message = f"given up after {number} attempt(s): {why}; {advice}"
     raise ServiceError(message)
 
 

@@ -120,8 +120,10 @@ class SelectOptions(Options):
         (), description="Classes of the mask (Landsat: bits) that are not seen. Default: missing, cloud, shadow"
     )
     mask_snow: bool = Field(False, description="Count snow as not seen")
-    orbit: int | None = Field(None, ge=1, le=233, description="Relative orbit (Landsat: path). Default: see below")
-    tile: str | None = Field(None, description="Tile, such as 33TVM or (Landsat) 046027. Default: see below")
+    orbit: int | None = Field(
+        None, ge=1, le=233, description="Relative orbit (Landsat: path); default the one with most dates"
+    )
+    tile: str | None = Field(None, description="Tile, such as 33TVM or (Landsat) 046027; default as orbit")
 
 
 def _window_of_dates(text: str) -> Window:

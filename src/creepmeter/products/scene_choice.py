@@ -61,6 +61,7 @@ _PALE = 0.9  # of the colours: what follows cannot be told from paper
 _DAYS_OF_YEAR = 365.25
 _MANY_ROWS = 24
 _BESIDE = 0.26  # of a row
+_ACROSS = 120  # scenes that fit beside each other
 _EPOCH_YEAR = 1970  # of numpy's dates
 Days = npt.NDArray[np.datetime64]
 Whole = npt.NDArray[np.int64]
@@ -166,9 +167,10 @@ def _years_and_days(times: Days, around: str | None) -> tuple[Whole, Whole]:
 def _beside(years: Whole, days: Whole, kept: Sequence[bool]) -> npt.NDArray[np.float64]:
     """Return how far to move scenes down that would lie under another one of the same day; kept ones stay."""
     taken: dict[tuple[int, int], int] = {}
+    near = max(1, int(np.ptp(days)) // _ACROSS)
     shift = np.zeros(years.size)
     for index in sorted(range(years.size), key=lambda index: not kept[index]):
-        place = (int(years[index]), int(days[index]))
+        place = (int(years[index]), int(days[index]) // near)
         shift[index] = _BESIDE * min(taken.get(place, 0), 3)
         taken[place] = taken.get(place, 0) + 1
     return shift
