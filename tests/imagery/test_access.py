@@ -115,6 +115,7 @@ def test_public_https_is_open() -> None:
 
 def test_a_host_is_allowed_with_or_without_its_port() -> None:
     AccessPolicy({"127.0.0.1:8080"}).require("http://127.0.0.1:8080/B08.tif")
+    AccessPolicy({"[::1]:8080"}).require("http://[::1]:8080/B08.tif")
     AccessPolicy({"Tiles.Example "}).require("http://tiles.example:1234/B08.tif")
     with pytest.raises(RefusedError, match=r"--allow-host 127\.0\.0\.1:8081"):
         AccessPolicy({"127.0.0.1:8080"}).require("http://127.0.0.1:8081/B08.tif")

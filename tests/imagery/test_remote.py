@@ -243,6 +243,17 @@ def test_an_image_that_claims_to_be_huge_is_refused_before_it_takes_memory(tmp_p
         read(access, f"{proxy.url}/B08.tif")
 
 
+def test_an_image_in_one_block_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint16", "height": 9000, "width": 9000, "compress": "deflate"}
+    profile |= {"transform": rasterio.Affine(10, 0, 0, 0, -10, 0)}
+    with rasterio.open(tmp_path / "B08.tif", "w", **profile, SPARSE_OK=True, blockysize=9000):
+        pass
+    with fault_proxy(tmp_path) as proxy, access_to(proxy) as access, pytest.raises(ImageError, match="has blocks of"):
+        read(access, f"{proxy.url}/B08.tif")
+    with Access(AccessPolicy(folders=(tmp_path,))) as access, pytest.raises(ImageError, match="has blocks of"):
+        read(access, str(tmp_path / "B08.tif"))
+
+
 def test_a_header_without_end_is_refused(tmp_path: Path) -> None:
     """A directory of tags that lies far behind, chained on and on, makes the header megabytes long."""
     entry = np.zeros(1, dtype=[("tag", "<u2"), ("kind", "<u2"), ("count", "<u4"), ("place", "<u4")])

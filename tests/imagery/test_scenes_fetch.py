@@ -37,7 +37,7 @@ from creepmeter.imagery.scenes_fetch import FetchedScenes, fetch_scenes, most_pi
 from creepmeter.io.lock import RunLock
 from creepmeter.io.raster import read_bands, write_geotiff
 from creepmeter.model.epoch import as_epoch
-from creepmeter.model.grid import pixel_position
+from creepmeter.model.grid import Grid, centre_positions, pixel_position
 from creepmeter.model.schema import IMAGE_CUBE, check
 from creepmeter.simulate import Pass, SimulatedCatalogue, write_catalogue
 from creepmeter.workflow.config import ImagesSection
@@ -311,6 +311,40 @@ def test_a_scene_that_the_catalogue_has_processed_again_is_made_again(
     again = get(items, area, tmp_path, below=catalogue.folder)
     assert [path.name for path in again.new] == [path.name for path in again.new if "2020" in path.name]
     assert len(again.new) == 1
+
+
+def test_what_a_list_says_besides_does_not_matter(
+    catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path
+) -> None:
+    first = local(catalogue, area, tmp_path)
+    items = copy.deepcopy(list(catalogue.items[:5]))
+    for item in items:
+        item["properties"]["eo:cloud_cover"] = 77
+        item["assets"]["thumbnail"] = {"href": "https://example.com/x.jpg"}
+    again = get(items, area, tmp_path, below=catalogue.folder)
+    assert (again.new, again.present, again.others) == ((), first.new[:5], first.new[5:])
+
+
+def test_an_image_always_has_its_own_mask(
+    catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a kill leaves: a run looks at images and masks only."""
+    seen = []
+
+    def watched(path: Path, *rest: object, **more: object) -> None:
+        seen.append(
+            {image.name: mask_of(image).exists() for image in tmp_path.glob("*.tif") if "_mask" not in image.name}
+        )
+        write_geotiff(path, *rest, **more)  # type: ignore[arg-type]
+
+    local(catalogue, area, tmp_path)
+    items = copy.deepcopy(list(catalogue.items))
+    items[3]["properties"]["s2:processing_baseline"] = "05.10"
+    monkeypatch.setattr(scene_folder, "write_geotiff", watched)
+    done = get(items, area, tmp_path, below=catalogue.folder)
+    assert [path.name for path in done.new] == [done.new[0].name]
+    assert len(seen) == 2
+    assert all(done.new[0].name not in there and all(there.values()) for there in seen)
 
 
 def test_other_areas_and_options_need_another_folder(
@@ -624,3 +658,64 @@ def test_what_is_no_folder_of_scenes_says_so(tmp_path: Path) -> None:
     (tmp_path / "scenes.json").write_text("{", encoding="utf-8")
     with pytest.raises(StoreError, match="is damaged"):
         open_scenes(tmp_path)
+
+
+# -------------------------------------------------------------------------------------------------------------- landsat
+
+
+def landsat(folder: Path, level: int, name: str, day: str) -> dict[str, Any]:
+    """Write a scene of Landsat Collection 2, and return its item: Level 1 with B8, Level 2 with B5."""
+    pixel, key = (15.0, "pan") if level == 1 else (30.0, "nir08")
+    corner = (500_085.0 - pixel / 2, 5_100_015.0 + pixel / 2)  # centres at multiples of 15
+    grid = Grid((200, 200), rasterio.Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), "EPSG:32633")
+    x, y = centre_positions(grid)
+    ground = 0.3 + 0.1 * np.sin(x / 300) * np.cos(y / 300)
+    sun = 0.5  # sine of 30 degrees
+    numbers = (ground * sun + 0.1) / 2e-5 if level == 1 else (ground + 0.2) / 2.75e-5
+    stored = np.rint(numbers).astype(np.uint16)
+    stored[:, :10] = 0
+    coarse = Grid((100, 100), rasterio.Affine(30, 0, 500_070.0, 0, -30, 5_100_030.0), "EPSG:32633")
+    quality = np.full((100, 100), 1 << 6, np.uint16)
+    quality[40:50, 40:50] |= 1 << 3
+    write_geotiff(folder / f"{name}_{key}.tif", stored, grid, nodata=0, cog=True)
+    write_geotiff(folder / f"{name}_qa.tif", quality, coarse, nodata=1, cog=True)
+    ring = [[14.99, 45.9], [15.1, 45.9], [15.1, 46.1], [14.99, 46.1], [14.99, 45.9]]
+    return {
+        "type": "Feature",
+        "id": name,
+        "collection": f"landsat-c2-l{level}",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {"datetime": f"{day}T10:00:00Z", "view:sun_elevation": 30.0, "platform": "landsat-8"},
+        "assets": {key: {"href": f"{name}_{key}.tif"}, "qa_pixel": {"href": f"{name}_qa.tif"}},
+    }
+
+
+@pytest.mark.parametrize(("level", "band", "step"), [(1, "B8", 2e-5 / 0.5), (2, "B5", 2.75e-5)])
+def test_landsat_is_read_by_the_same_code(tmp_path: Path, level: int, band: str, step: float) -> None:
+    days = ("2017-08-01", "2019-08-01")
+    items = [landsat(tmp_path, level, f"LC08_{day[:4]}", day) for day in days]
+    around = read_area("500100,5098600,501400,5099900", crs="EPSG:32633")
+    with Access(AccessPolicy(folders=(tmp_path,))) as access:
+        done = fetch_scenes(items, around, tmp_path / "out", access, base=tmp_path / "items.json")
+    assert [path.name[:18] for path in done.new] == [f"{day.replace('-', '')}T100000_{band}" for day in days]
+    x, y = centre_positions(done.grid)
+    values, mask = read(done.new[0]), read(mask_of(done.new[0]))
+    seen = np.isfinite(values)
+    np.testing.assert_allclose(values[seen], (0.3 + 0.1 * np.sin(x / 300) * np.cos(y / 300))[seen], atol=0.51 * step)
+    assert (mask[~seen] == MISSING).all()
+    reach = done.grid.affine.a / 2  # a pixel is cloud when any of it is
+    cloud = (x + reach > 501_270) & (x - reach < 501_570) & (y - reach < 5_098_830) & (y + reach > 5_098_530)
+    np.testing.assert_array_equal(mask == CLOUD, cloud & seen)
+
+
+def test_bands_of_different_levels_are_not_mixed(tmp_path: Path) -> None:
+    items = [
+        landsat(tmp_path, 1, "A", "2017-08-01"),
+        landsat(tmp_path, 2, "B", "2018-08-01"),
+        landsat(tmp_path, 2, "C", "2019-08-01"),
+    ]
+    around = read_area("500100,5098600,501400,5099900", crs="EPSG:32633")
+    with Access(AccessPolicy(folders=(tmp_path,))) as access:
+        done = fetch_scenes(items, around, tmp_path / "out", access, base=tmp_path / "items.json")
+    assert len(done.new) == 2
+    assert done.failed == ("A: it has band B8, most others have B5: they are not comparable; give --band",)

@@ -68,5 +68,7 @@ def command(
         )
     for text in done.doubles:
         say(f"not taken: {text}")
+    if done.others:
+        say(f"{len(done.others)} image(s) of scenes that are not in the list stay in the folder")
     say(f"{folder}: {len(done.new)} image(s) made, {len(done.present)} there already; {describe_grid(done.grid)}")
     end_with(done.failed)

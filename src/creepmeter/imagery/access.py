@@ -141,7 +141,8 @@ def _short(url: str) -> str:
 
 
 def _host_name(host: str) -> str:
-    return host.strip().lower().removeprefix("http://").removeprefix("https://").rstrip("/.")
+    name = host.strip().lower().removeprefix("http://").removeprefix("https://").rstrip("/.")
+    return name.replace("[", "").replace("]", "")  # as urlsplit gives addresses of IPv6
 
 
 def _refuse(url: str, why: str, host: str, port: int) -> NoReturn:

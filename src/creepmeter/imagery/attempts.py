@@ -113,6 +113,13 @@ class Patience:
         """Tell whether to stop now."""
         return self.stop.is_set() or self.clock.now() > self.until
 
+    def pause(self, seconds: float) -> None:
+        """Wait, but not on when nothing more is wanted."""
+        if self.clock.sleep is time.sleep:
+            self.stop.wait(seconds)
+        else:
+            self.clock.sleep(seconds)
+
     def require_time(self) -> None:
         """Raise `PassingError` when it is over."""
         if self.is_over():
@@ -150,7 +157,7 @@ def persist(
         if number == patience.tries or late:
             break
         _LOG.info("%s: %s; attempt %d in %.0f s", name, why, number + 1, wait)
-        patience.clock.sleep(wait)
+        patience.pause(wait)
     message = f"given up after {number} attempt(s): {why}; {advice}"
     raise ServiceError(message)
 

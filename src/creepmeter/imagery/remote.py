@@ -13,7 +13,7 @@ from typing import Self
 import requests
 from urllib3.exceptions import HTTPError
 
-from creepmeter.errors import ServiceError
+from creepmeter.errors import ImageError, ServiceError
 from creepmeter.imagery.access import AccessPolicy, GuardedSession, RefusedError, is_address, without_secrets
 from creepmeter.imagery.attempts import AGAIN, Clock, PassingError, Patience, asked_wait, blocks_of, persist, reason_of
 from creepmeter.imagery.options import ReadOptions
@@ -25,6 +25,7 @@ _BLOCK = 1 << 17
 _KEPT_BLOCKS = 256  # 32 MiB of a file
 _HEADER = 1 << 24
 _LONGEST_READ = 1 << 28
+_LARGEST_BLOCK = 1 << 25  # pixels; a strip of one row of anything is less
 _MB = 1_000_000
 _OK, _PART, _RANGE = 200, 206, 416
 _DENIED = frozenset({401, 403})
@@ -111,13 +112,23 @@ class Access:
         """
         if not is_address(href):
             with open_raster(self.policy.file_of(href), max_pixels=max_pixels) as raster:
+                _require_tiles(raster, href)
                 yield raster
             return
         self.policy.require(href)
         file = RemoteFile(href, self)
         with open_stream(file, file.name, max_pixels=max_pixels) as raster:
             file.header_is_read()
+            _require_tiles(raster, file.name)
             yield raster
+
+
+def _require_tiles(raster: Raster, name: str) -> None:
+    """Refuse a raster that can only be read in parts too large for memory."""
+    tall, wide = raster.block_shapes[0]
+    if tall * wide > _LARGEST_BLOCK:
+        message = f"image {name} has blocks of {tall} x {wide} px: it is not made for reading in parts; leave it out"
+        raise ImageError(message)
 
 
 class RemoteFile:

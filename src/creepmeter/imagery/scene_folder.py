@@ -119,6 +119,8 @@ class SceneFiles:
     ) -> None:
         """Write a scene; it counts from the moment that its provenance is there.
 
+        An image that is there always has its own mask beside it, for a run looks at those two only.
+
         Raises
         ------
         StoreError
@@ -126,10 +128,11 @@ class SceneFiles:
         """
         with swap.file_errors(self.facts, "replace"):
             self.facts.unlink(missing_ok=True)
+            self.image.unlink(missing_ok=True)
         tags = {"SCENE": str(facts["scene"]), "DATETIME_UTC": str(facts["datetime"])}
-        write_geotiff(self.image, image, grid, names=["reflectance"], tags=tags, cog=True)
         about = {"MEANING": ", ".join(f"{code} {word}" for code, word in enumerate(WORDS))}
         write_geotiff(self.mask, mask, grid, nodata=None, names=["mask"], tags=tags | about, cog=True)
+        write_geotiff(self.image, image, grid, names=["reflectance"], tags=tags, cog=True)
         sizes = {"image": self.image.stat().st_size, "mask": self.mask.stat().st_size}
         made = provenance(options, {})
         made.pop("inputs")

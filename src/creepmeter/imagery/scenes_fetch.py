@@ -29,6 +29,7 @@ from creepmeter.imagery.scene_folder import (
     ScenePlan,
     read_plan,
     require_same_recipe,
+    scenes_in,
     stem_of,
     write_plan,
 )
@@ -57,6 +58,8 @@ class FetchedScenes:
         Names of scenes that are left out, and why.
     doubles : tuple of str
         Names of scenes in whose place another of the same pass was taken, and which.
+    others : tuple of Path
+        Images of the folder that no scene of the list has made.
     grid : Grid
         Of all images.
     """
@@ -65,6 +68,7 @@ class FetchedScenes:
     present: tuple[Path, ...]
     failed: tuple[str, ...]
     doubles: tuple[str, ...]
+    others: tuple[Path, ...]
     grid: Grid
 
 
@@ -122,11 +126,11 @@ def fetch_scenes(
     with RunLock(folder), no_addresses_logged():
         plan = read_plan(folder)
         if plan is None:
-            plan = ScenePlan(recipe, _find_grid(kept, failed, area, access, chosen, base))
+            plan = ScenePlan(recipe, _find_grid(kept, failed, area, access, chosen, base=base, band=str(band)))
             write_plan(folder, plan)
         require_same_recipe(folder, plan, recipe)
         work = _Work(folder, plan, access, chosen, base)
-        present = [one for one in kept if work.files(one).is_whole(work.key(one))]
+        present = [one for one in kept if work.is_there(one)]
         todo = [one for one in kept if one not in present]
         shown_to.start("fetch scenes", len(kept))
         shown_to.advance(len(present))
@@ -134,13 +138,14 @@ def fetch_scenes(
             outcomes = work.all(todo, lambda: shown_to.advance(1))
         finally:
             shown_to.finish()
+        others = {files.image for files in scenes_in(folder)} - {work.files(one).image for one in kept}
     new = [work.files(one).image for one, why in zip(todo, outcomes, strict=True) if why is None]
     failed += [f"{one.name}: {why}" for one, why in zip(todo, outcomes, strict=True) if why is not None]
     if not new and not present:
         message = f"none of {len(items)} scene(s) could be fetched; the first: {failed[0] if failed else 'none given'}"
         raise ServiceError(message)
     there = tuple(work.files(one).image for one in present)
-    return FetchedScenes(tuple(new), there, tuple(failed), doubles, plan.grid)
+    return FetchedScenes(tuple(new), there, tuple(failed), doubles, tuple(sorted(others)), plan.grid)
 
 
 def _scenes(items: Sequence[Mapping[str, Any]]) -> tuple[list[FoundScene], list[str]]:
@@ -214,12 +219,15 @@ def _find_grid(
     area: AreaOfInterest,
     access: Access,
     options: SceneFetchOptions,
+    *,
     base: str | Path | None,
+    band: str,
 ) -> Grid:
     """Return the grid of the first scene that can be opened, of those whose pixels most others have too."""
     problems, unreachable, odd = list(failed), 0, None
     for scene in _likeliest_first(scenes, options.band):
         try:
+            _require_band(band_label(scene, options.band), band)
             href = href_of(scene.item, scene.sensor.band_key(scene.item, options.band), base)
             with access.open(href) as raster:
                 whole = grid_of_raster(raster, scene.name)
@@ -293,11 +301,25 @@ class _Work:
         """Return where a scene is kept."""
         return SceneFiles(self._folder, stem_of(scene.moment, str(self._plan.recipe["band"]), scene.name))
 
-    def key(self, scene: FoundScene) -> str:
-        """Return what a scene that is there must have been made from."""
-        facts = scene.item.get("properties")
-        hrefs = {key: _bare(asset) for key, asset in dict(scene.item.get("assets") or {}).items()}
-        return digest_text(self._plan.digest, scene.name, facts, hrefs)[:32]
+    def is_there(self, scene: FoundScene) -> bool:
+        """Tell whether a scene is there whole, made from what the list says."""
+        key = self._key(scene)
+        return bool(key) and self.files(scene).is_whole(key)
+
+    def _key(self, scene: FoundScene) -> str:
+        """Return what a scene that is there must have been made from; empty when its item does not tell."""
+        try:
+            band_key, hrefs = self._assets(scene)
+            how = radiometry_of(scene.item, band_key)
+        except InputError:
+            return ""
+        said = [str(scene.moment), scene.baseline, scene.processed, how.as_json(), *map(without_secrets, hrefs)]
+        return digest_text(self._plan.digest, scene.name, said)[:32]
+
+    def _assets(self, scene: FoundScene) -> tuple[str, tuple[str, str]]:
+        """Return the key of the band, and the addresses of band and mask."""
+        keys = scene.sensor.band_key(scene.item, self._options.band), scene.sensor.mask_key(scene.item)
+        return keys[0], (href_of(scene.item, keys[0], self._base), href_of(scene.item, keys[1], self._base))
 
     def all(self, scenes: Sequence[FoundScene], count: Callable[[], None]) -> list[str | None]:
         """Return for every scene None, or why it is not there."""
@@ -330,32 +352,29 @@ class _Work:
 
     def _make(self, scene: FoundScene) -> None:
         """Read a scene and write its files."""
-        item, sensor, options, grid = scene.item, scene.sensor, self._options, self._plan.grid
-        band_key, mask_key = sensor.band_key(item, options.band), sensor.mask_key(item)
-        _require_band(band_label(scene, options.band), str(self._plan.recipe["band"]))
-        hrefs = {"image": href_of(item, band_key, self._base), "mask": href_of(item, mask_key, self._base)}
-        how, rule = radiometry_of(item, band_key), mask_rule(sensor, options.classes, snow=options.mask_snow)
-        image, moved = read_image(self._access, hrefs["image"], grid, how, options.resample)
-        mask = read_mask(self._access, hrefs["mask"], grid, rule, resample=options.resample != "never")
+        options, grid, band = self._options, self._plan.grid, str(self._plan.recipe["band"])
+        band_key, (image_href, mask_href) = self._assets(scene)
+        _require_band(band_label(scene, options.band), band)
+        how = radiometry_of(scene.item, band_key)
+        rule = mask_rule(scene.sensor, options.classes, snow=options.mask_snow)
+        image, moved = read_image(self._access, image_href, grid, how, options.resample)
+        mask = read_mask(self._access, mask_href, grid, rule, resample=options.resample != "never")
         mask[np.isnan(image)] = MISSING
         shares = _shares(mask)
         _require_enough(shares, options.max_masked)
         dark = _dark_share(image, mask)
         _note_dark(scene.name, dark)
         facts = {
-            "key": self.key(scene),
+            "key": self._key(scene),
             "scene": scene.name,
-            "collection": item.get("collection"),
+            "collection": scene.item.get("collection"),
             "datetime": scene.moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "platform": scene.platform,
             "relative_orbit": scene.orbit,
             "tile": scene.tile,
             "processing_baseline": ".".join(f"{part:02d}" for part in scene.baseline) or None,
-            "band": self._plan.recipe["band"],
-            "assets": {
-                "image": {"key": band_key, "href": without_secrets(hrefs["image"])},
-                "mask": {"key": mask_key, "href": without_secrets(hrefs["mask"])},
-            },
+            "band": band,
+            "assets": {"image": without_secrets(image_href), "mask": without_secrets(mask_href)},
             "radiometry": how.as_json(),
             "below_zero": dark,
             "resampled": moved,
@@ -363,13 +382,6 @@ class _Work:
             "grid": describe_grid(grid),
         }
         self.files(scene).write(image, mask, grid, facts, self._plan.recipe)
-
-
-def _bare(asset: object) -> object:
-    """Return what an asset says, without the signature of its address, which is another one every time."""
-    if not isinstance(asset, Mapping):
-        return asset
-    return {**asset, "href": without_secrets(str(asset.get("href", "")))}
 
 
 def _shares(mask: npt.NDArray[np.uint8]) -> dict[str, float]:
