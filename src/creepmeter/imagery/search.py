@@ -227,6 +227,8 @@ def _ask(api: _Api, gathered: _Gathered, progress: Progress) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PystacClientWarning)  # of servers that say less of themselves than they can do
         client = Client.open(api.source, stac_io=api.asking)
+        if not client.conforms_to("ITEM_SEARCH"):
+            client.add_conforms_to("ITEM_SEARCH")  # it has a link to its search
         for window in gathered.options.windows:
             for page in _new_pages(_pages(client, api, collections, window, gathered), window, gathered):
                 gathered.take(page.get("features") or (), api.source)
@@ -240,7 +242,7 @@ def _pages(
     asked = client.search(
         method="POST" if posts else "GET",
         collections=list(collections),
-        intersects=gathered.area.outline,
+        intersects=gathered.area.coarse_outline,
         datetime=window.interval,
         limit=gathered.options.page_size,
         max_items=None,
