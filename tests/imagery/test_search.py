@@ -31,7 +31,7 @@ from tests.imagery.fault_proxy import (
 )
 from tests.imagery.servers import api_served, files_served
 
-from creepmeter.errors import CreepmeterError, InputError, ServiceError
+from creepmeter.errors import InputError, ServiceError
 from creepmeter.imagery.access import AccessPolicy, RefusedError
 from creepmeter.imagery.area import AreaOfInterest, read_area
 from creepmeter.imagery.scene_options import SceneSearchOptions
@@ -349,8 +349,9 @@ def test_what_is_no_catalogue_is_said_to_be_none(world: World, tmp_path: Path, b
 def test_an_address_that_is_not_there_is_named(world: World, tmp_path: Path) -> None:
     with fault_proxy(tmp_path) as proxy, pytest.raises(ServiceError, match=r"stac: there is nothing \(404\)"):
         find(world, f"{proxy.url}/stac")
-    with pytest.raises(CreepmeterError, match="no-such-catalogue"):
-        find(world, "no-such-catalogue")
+    for name in ("no-such-catalogue", "earthsearch", str(tmp_path)):
+        with pytest.raises(InputError, match=r"neither a name \(earth-search, planetary-computer\)"):
+            find(world, name)
 
 
 def test_secrets_of_an_address_are_neither_shown_nor_logged(

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pystac_client import Client
@@ -115,7 +116,7 @@ def search_scenes(
     gathered = _Gathered(area, options)
     shown_to.start("search scenes", len(options.windows))
     try:
-        root = asking.read_json(source)
+        root = _root(asking, source)
         if root.get("type") == "FeatureCollection":
             gathered.take(root.get("features") or (), source)
         elif _is_api(root):
@@ -133,6 +134,16 @@ def search_scenes(
         asking.session.close()
         shown_to.finish()
     return gathered.result(without_secrets(source))
+
+
+def _root(asking: CatalogueIO, source: str) -> Mapping[str, Any]:
+    if not is_address(source) and not source.startswith("file:") and not Path(source).is_file():
+        message = (
+            f"catalogue {source!r:.120} is neither a name ({', '.join(SERVICES)}) nor an address (https://...) nor a "
+            "file (catalog.json): correct --catalogue"
+        )
+        raise InputError(message)
+    return asking.read_json(source)
 
 
 class _Gathered:
