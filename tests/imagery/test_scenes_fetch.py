@@ -4,7 +4,7 @@ import copy
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tests.imagery.fault_proxy import (
     reset,
     status,
 )
+from tests.imagery.servers import files_served
 
 from creepmeter.errors import InputError, LockedError, ServiceError, StoreError
 from creepmeter.imagery import scene_folder
@@ -75,6 +76,13 @@ def undisturbed(catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path_fa
     folder = tmp_path_factory.mktemp("undisturbed")
     local(catalogue, area, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def server(catalogue: SimulatedCatalogue) -> Iterator[str]:
+    """Yield the address of a server of files that we did not write."""
+    with files_served(catalogue.folder) as address:
+        yield address
 
 
 def served(catalogue: SimulatedCatalogue, proxy: FaultProxy, query: str = "") -> list[dict[str, Any]]:
@@ -393,11 +401,17 @@ FAULTS: dict[str, tuple[Act, str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("asset", ["B08.tif", "SCL.tif"])
 def test_a_scene_that_cannot_be_read_is_named_and_the_others_go_on(
-    catalogue: SimulatedCatalogue, area: AreaOfInterest, undisturbed: Path, tmp_path: Path, fault: str, asset: str
+    catalogue: SimulatedCatalogue,
+    area: AreaOfInterest,
+    server: str,
+    undisturbed: Path,
+    tmp_path: Path,
+    fault: str,
+    asset: str,
 ) -> None:
     act, what = FAULTS[fault]
     name = catalogue.items[4]["id"]
-    with fault_proxy(catalogue.folder, Fault(act, match=f"{name}/{asset}")) as proxy:
+    with fault_proxy(server, Fault(act, match=f"{name}/{asset}")) as proxy:
         items = served(catalogue, proxy, "?sig=secret")[3:6]
         done = get(items, area, tmp_path, proxy)
         assert len(done.new) == 2

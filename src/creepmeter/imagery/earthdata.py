@@ -185,7 +185,7 @@ def is_private(host: str) -> bool:
 def shown(url: str) -> str:
     """Return an address without user, password and query: those may be secret."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def require_product_host(session: EarthdataSession, url: str) -> None:
