@@ -129,7 +129,11 @@ class Handler(BaseHTTPRequestHandler):
     def _from_server(self, body: bytes) -> Answer:
         """Ask the server behind, whose own address in what it says becomes ours."""
         behind = str(self.proxy.upstream).rstrip("/")
-        kept = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection")}
+        kept = {
+            key: value
+            for key, value in self.headers.items()
+            if key.lower() not in ("host", "connection", "accept-encoding")
+        }
         request = urllib.request.Request(behind + self.path, data=body or None, headers=kept, method=self.command)  # noqa: S310 - of a test
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310

@@ -31,8 +31,8 @@ def files_served(folder: Path) -> Iterator[str]:
     """Serve a folder, with range requests, by a program of somebody else; yield its address."""
     port = free_port()
     command = [sys.executable, "-m", "RangeHTTPServer", "--bind", "127.0.0.1", str(port)]
-    with _running(command, folder, f"http://127.0.0.1:{port}/") as url:
-        yield url.rstrip("/")
+    with running(command, folder, url=f"http://127.0.0.1:{port}/"):
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -57,32 +57,61 @@ def api_served(items: Iterable[Mapping[str, Any]], folder: Path) -> Iterator[str
     port = free_port()
     server = Path(sys.executable).with_name("rustac")
     command = [str(server), "serve", "--addr", f"127.0.0.1:{port}", "--use-duckdb", "false", *map(str, files)]
-    with _running(command, folder, f"http://127.0.0.1:{port}/") as url:
-        yield url.rstrip("/")
+    with running(command, folder, url=f"http://127.0.0.1:{port}/"):
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
-def _running(command: Sequence[str], folder: Path, url: str) -> Iterator[str]:
-    """Run a server, wait until it answers, and end it with the block."""
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+def running(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    url: str | None = None,
+    ready: tuple[Sequence[str], Mapping[str, str]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    user: str | None = None,
+) -> Iterator[None]:
+    """Run a server, wait until it answers, and end it with the block.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and its words.
+    folder : Path
+        Where it works.
+    url : str, optional
+        Address that answers when it is ready.
+    ready : (sequence of str, mapping), optional
+        Command, and its environment, that succeeds when it is ready.
+    environment : mapping, optional
+        Of the server.
+    user : str, optional
+        Who runs it.
+    """
+    log = folder / f"{Path(command[0]).name}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, env=environment, user=user)
         try:
-            _wait_for(process, url, folder / "server.log")
-            yield url
+            until = time.monotonic() + _PATIENCE_S
+            while not (_answers(url) if ready is None else _succeeds(*ready)):
+                if process.poll() is not None or time.monotonic() > until:
+                    message = f"{command[0]} does not answer: {log.read_text(errors='replace')[-2000:]}"
+                    raise RuntimeError(message)
+                time.sleep(0.05)
+            yield
         finally:
             process.terminate()
             process.wait(_PATIENCE_S)
 
 
-def _wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    until = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - on loopback
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    message = f"{url} does not answer: {log.read_text(errors='replace')[-2000:]}"
-    raise RuntimeError(message)
+def _answers(url: str | None) -> bool:
+    try:
+        with urllib.request.urlopen(str(url), timeout=5):  # noqa: S310 - on loopback
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _succeeds(command: Sequence[str], environment: Mapping[str, str]) -> bool:
+    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=_PATIENCE_S)
+    return done.returncode == 0

@@ -10,7 +10,7 @@ from scipy import ndimage
 from tests.kernels.matching import Bools, Doubles, Floats, waves
 
 from creepmeter.kernels.chip import DONE, FLAT, GRADIENT_REACH, LOST, TOO_FEW
-from creepmeter.kernels.judge import CLUSTER
+from creepmeter.kernels.chip import CLUSTER
 from creepmeter.kernels.refine import CONVERGED_PX, FIELDS, refine_chips
 from creepmeter.kernels.spline import BEFORE, SUPPORT, spline_coefficients
 from creepmeter.kernels.threads import limit_threads

@@ -77,7 +77,7 @@ def test_windows_count_only_what_lies_in_the_image(
     within[part] = True
     sums, squares = np.empty((2, height + 1, width + 1))
     integrate(tile, sums, squares)
-    mean, inverse = np.empty((2, width - chip + 1), np.float32)
+    mean, inverse = np.empty((2, width - chip + 1))
     row_moments(sums, squares, top, chip, inside, least, mean, inverse)
     windows, seen = (sliding_window_view(a, (chip, chip))[top] for a in (tile.astype(float), within))
     for x in range(len(mean)):

@@ -41,7 +41,8 @@ from creepmeter.kernels.chip import (
     make_scratch,
     prepare_chip,
 )
-from creepmeter.kernels.judge import CLUSTER, support
+from creepmeter.kernels.chip import CLUSTER
+from creepmeter.kernels.judge import support
 from creepmeter.kernels.refine import FIELDS
 from creepmeter.kernels.spline import BEFORE, SUPPORT, along_columns, along_rows, slope_weights, spline_weights
 from creepmeter.kernels.threads import in_threads

@@ -20,7 +20,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Images: TypeAlias = tuple[Floats, Bytes, Floats, Bytes]  # ref, ref_solid, coefficients of sec, sec_solid
 Chip: TypeAlias = Floats  # (CHIP_ROWS, flat chip)
 # Memory of one chip: flat rows; spline window, lines, their slopes, template window; spline weights; sums; sums of
-# columns; moves; place.
+# cells; moves; place.
 Scratch: TypeAlias = tuple[Floats, Floats, Floats, Doubles, Floats, Doubles, Ints]
 
 GRADIENT_REACH = 2  # pixels on each side that the five-point derivative looks at
@@ -32,9 +32,12 @@ SUMS = FOUND + 14
 MOVES = 6  # this move, the one before, the step between them; (dy, dx) each
 WHOLE = 4  # where a chip's place says that no pixel is missing anywhere near
 STRIP = 32  # columns of a chip summed together; a fixed length, which compilers turn into vectors
-STRIP_SUMS = 6
+CLUSTER = 4  # pixels over which errors are summed before squaring; longer cells leave too few to average
+PART_PX = 8  # edge of the parts of a chip whose correlation is looked at one by one
+PART_FIELDS = 6  # sums over a part
+BLOCK = 8  # values that are copied in one go
 SINGULAR = 1e-6  # determinant over product of the diagonal below which the gradient has one direction only
-_one, _two = np.uint64(1), np.uint64(2)
+_one, _two, _3, _4, _5, _6, _7, _8 = (np.uint64(k) for k in range(1, 9))
 
 
 @jit_fast
@@ -45,13 +48,19 @@ def load_template(window: Floats, stride: int, level: np.float32, values: Chip) 
     far, near, s = np.float32(1.0 / 12.0), np.float32(8.0 / 12.0), np.uint64(stride)
     count = np.uint64(len(t) - STRIP)
     for q in range(count):
-        t[q] = (window[q + corner] - level) * m[q]
-    for q in range(count):
-        p = q + corner
-        gx[q] = (near * (window[p + _one] - window[p - _one]) - far * (window[p + _two] - window[p - _two])) * m[q]
-    for q in range(count):
-        p = q + corner
-        gy[q] = (near * (window[p + s] - window[p - s]) - far * (window[p + s + s] - window[p - s - s])) * m[q]
+        p, kept = q + corner, m[q]
+        t[q] = (window[p] - level) * kept
+        gx[q] = (near * (window[p + _one] - window[p - _one]) - far * (window[p + _two] - window[p - _two])) * kept
+        gy[q] = (near * (window[p + s] - window[p - s]) - far * (window[p + s + s] - window[p - s - s])) * kept
+
+
+@jit_fast
+def _copy_block(source: Floats | Bytes, start: np.uint64, target: np.uint64, out: Floats) -> None:
+    """Copy BLOCK values; all are read before any is written, so that compilers need not ask whether arrays overlap."""
+    a, b, c, d = source[start], source[start + _one], source[start + _two], source[start + _3]
+    e, f, g, h = source[start + _4], source[start + _5], source[start + _6], source[start + _7]
+    out[target], out[target + _one], out[target + _two], out[target + _3] = a, b, c, d
+    out[target + _4], out[target + _5], out[target + _6], out[target + _7] = e, f, g, h
 
 
 @jit
@@ -59,10 +68,17 @@ def copy_flat(source: Floats | Bytes, top: int, left: int, stride: int, out: Flo
     """Copy a window that lies inside `source` into rows of a flat array, `stride` apart."""
     flat = source.reshape(-1)
     pitch = source.shape[1]
+    if width < BLOCK:
+        for i in range(height):
+            for j in range(width):
+                out[i * stride + j] = flat[(top + i) * pitch + left + j]
+        return
+    rest = np.uint64(width - BLOCK)  # the last block may overlap the one before
     for i in range(height):
         start, target = np.uint64((top + i) * pitch + left), np.uint64(i * stride)
-        for j in range(np.uint64(width)):
-            out[target + j] = flat[start + j]
+        for j in range(np.uint64(0), rest, _8):
+            _copy_block(flat, start + j, target + j, out)
+        _copy_block(flat, start + rest, target + rest, out)
 
 
 @jit
@@ -183,8 +199,8 @@ def prepare_chip(images: Images, place: Ints, chip: int, least: float, scratch: 
             return TOO_FEW
     wide = chip + 2 * GRADIENT_REACH
     copy_clipped(images[0], top - GRADIENT_REACH, left - GRADIENT_REACH, stride, room[3], wide, wide)
-    load_template(room[3], stride, images[0][top + chip // 2, left + chip // 2], values)
     copy_clipped(images[2], top + dy - BEFORE, left + dx - BEFORE, stride, room[0], stride, stride)
+    load_template(room[3], stride, images[0][top + chip // 2, left + chip // 2], values)
     template_sums(values[T], values[GY], values[GX], sums)
     return DONE if _invert_normal(sums) else FLAT
 
@@ -197,6 +213,8 @@ def make_scratch(chip: int) -> Scratch:
     for i in range(chip):
         values[ONES, i * stride : i * stride + chip] = 1.0
     room = np.zeros((4, stride * stride + STRIP), np.float32)
-    columns = np.zeros(max(STRIP_SUMS * STRIP, 2 * chip), np.float32)
+    across = (chip + STRIP - 1) // STRIP * STRIP
+    parts = chip // PART_PX * across * PART_FIELDS
+    columns = np.zeros(max(parts + parts // 2, 3 * (chip // CLUSTER + 1) * across), np.float32)
     weights, place = np.zeros((4, SUPPORT), np.float32), np.zeros(WHOLE + 1, np.int64)
     return values, room, weights, np.zeros(SUMS), columns, np.zeros(MOVES), place

@@ -24,9 +24,11 @@ from creepmeter.kernels._jit import jit
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED, describe_peak, highest, second_highest
 from creepmeter.kernels.products import (
     LANES,
+    ROW,
     cell_products,
     column_groups,
     first_lanes,
+    fold_line,
     second_lanes,
     shift_groups,
 )
@@ -42,7 +44,7 @@ Sizes: TypeAlias = tuple[int, int, int]  # cell, shifts down, shifts along
 State: TypeAlias = tuple[Floats, Floats, Floats]  # lanes of ref, rows of sec as lanes, sums of cells
 Tables: TypeAlias = tuple[Doubles, Doubles]  # integral images of values and squares
 Place: TypeAlias = tuple[int, int, int, int]  # first row, first and last lane, pixels from lane to lane
-Windows: TypeAlias = tuple[Tables, Tables, Floats, Floats, Floats]
+Windows: TypeAlias = tuple[Tables, Tables, Floats, Doubles, Floats]
 Bounds: TypeAlias = tuple[int, int, int, int]  # first and last row, first and last column
 Tile: TypeAlias = tuple[int, int, int, int]  # first and last row of chips, first and last column of chips
 
@@ -129,12 +131,18 @@ def _add_lines(source: Floats, apart: int, count: int, out: Floats) -> None:
 
 @jit
 def _correlate_whole(
-    products: Floats, mean: Floats, inverse: Floats, total: Floats, scale: Floats, out: Floats
+    products: Floats, moments: tuple[Floats, Floats], chips: Floats, cell: int, row: int, out: Floats
 ) -> None:
-    """Write the correlations of one row of shifts from products, moments of the second and of the first image."""
-    for x in range(len(out)):
-        value = (products[x] - total[x] * mean[x]) * scale[x] * inverse[x]
-        out[x] = value if value == value else UNDEFINED  # noqa: PLR0124 - false for NaN only
+    """Write the correlations of one row of shifts; see `_make_windows` for the moments of windows and of chips."""
+    mean, inverse = moments
+    width = len(mean) // cell
+    total, scale = chips[0], chips[1]
+    for v in range(len(total) // LANES):
+        window, first = np.uint64(v % cell * width + v // cell), np.uint64(v * LANES)
+        here = np.uint64(row) + first
+        for j in range(ROW):
+            value = (products[here + j] - total[first + j] * mean[window + j]) * scale[first + j] * inverse[window + j]
+            out[here + j] = value if value == value else UNDEFINED  # noqa: PLR0124 - false for NaN only
 
 
 @jit
@@ -264,15 +272,21 @@ def _take(room: Doubles, number: int, shape: tuple[int, int]) -> Doubles:
 
 
 @jit
-def _make_windows(a: Floats, b: Floats, chip: int, down: int, along: int, room: Doubles) -> Windows:
-    """Return integral images of both tiles, and memory for moments of chips and of rows of windows."""
+def _make_windows(a: Floats, b: Floats, sizes: tuple[int, int, int, int], room: Doubles) -> Windows:
+    """Return integral images of both tiles, and memory for moments of rows of windows and of chips.
+
+    Moments of windows (2, ring, cell * width) are kept with every `cell`-th window side by side: the window of lane j
+    for shift v lies at (v % cell) * width + v // cell + j. Those of chips (2, shifts * LANES) are kept for every shift,
+    since the second image may end within a chip.
+    """
+    chip, cell, down, along = sizes
     shape_a, shape_b = (a.shape[0] + 1, a.shape[1] + 1), (b.shape[0] + 1, b.shape[1] + 1)
     tables_a = (_take(room, 0, shape_a), _take(room, 1, shape_a))
     tables_b = (_take(room, 2, shape_b), _take(room, 3, shape_b))
     integrate(a, tables_a[0], tables_a[1])
     integrate(b, tables_b[0], tables_b[1])
-    rings = np.empty((2, down, along * LANES), np.float32)
-    lines = np.empty((2, b.shape[1] - chip + 1), np.float32)
+    rings = np.empty((2, down, cell * (LANES + (along - 1) // cell)), np.float32)
+    lines = np.empty((2, b.shape[1] - chip + 1))
     return tables_a, tables_b, rings, lines, np.zeros((2, along * LANES), np.float32)
 
 
@@ -282,26 +296,26 @@ def _whole_row(
 ) -> None:
     """Correlate a row of chips that miss no pixel; windows above row `ready` of the second image are known."""
     tables_a, tables_b, rings, lines, chips = windows
-    chip, cell, down = geometry[0], geometry[2], rings.shape[1]
-    size = rings.shape[2]
+    chip, cell, down, width = geometry[0], geometry[2], rings.shape[1], rings.shape[2] // geometry[2]
+    size = chips.shape[1]
     for y in range(max(ready, place[0]), place[0] + down):
         row_moments(tables_b[0], tables_b[1], y, chip, inside, least, lines[0], lines[1])
-        second_lanes(lines[0], cell, rings[0, y % down])
-        second_lanes(lines[1], cell, rings[1, y % down])
+        for k in range(2):
+            for p in range(cell):
+                fold_line(lines[k], cell, p, rings[k, y % down, p * width : (p + 1) * width])
     full = (0, tables_a[0].shape[0] - 1, 0, tables_a[0].shape[1] - 1)
-    clipped = inside[0] > 0 or inside[2] > 0 or inside[1] < tables_b[0].shape[0] - 1
-    clipped = clipped or inside[3] < tables_b[0].shape[1] - 1
+    ends = inside[2] > 0 or inside[3] < tables_b[0].shape[1] - 1
+    each = place[0] < inside[0] or place[0] + chip + down - 1 > inside[1]  # what is clipped differs from row to row
     for u in range(down):
-        if u == 0 or clipped:
+        if u == 0 or each:
             _moments_of_chips(tables_a, place, chip, full, least, chips[0], chips[1])
             for v in range(LANES, size, LANES):
                 chips[0, v : v + LANES] = chips[0, :LANES]
                 chips[1, v : v + LANES] = chips[1, :LANES]
-        if clipped:
-            _clip(tables_a, place, chip, inside, least, u, chips[0], chips[1])
+            if each or ends:
+                _clip(tables_a, place, chip, inside, least, u, chips[0], chips[1])
         y = (place[0] + u) % down
-        part = slice(u * size, (u + 1) * size)
-        _correlate_whole(sums[part], rings[0, y], rings[1, y], chips[0], chips[1], out[part])
+        _correlate_whole(sums, (rings[0, y], rings[1, y]), chips, cell, u * size, out)
 
 
 @jit
@@ -317,7 +331,7 @@ def _correlate_rows(
     whole = len(first) == 1
     products = 1 if whole else PRODUCTS
     state = _make_state(len(first), products, across, (cell, down, along))
-    windows = _make_windows(first[0], second[0], chip, down, along, room)
+    windows = _make_windows(first[0], second[0], (chip, cell, down, along), room)
     sums = np.empty((products, down * along * LANES), np.float32)
     scratch = np.zeros(down * along * LANES + LANES, np.float32)
     surfaces = np.empty((down * along, LANES), np.float32)

@@ -66,7 +66,7 @@ def _whole_point(a: Floats, b: Floats, shape: tuple[int, int], inside: Bounds, l
     products = np.empty(shape[0] * width, np.float32)
     template = _padded(a)
     _products(template, _flat(b, template), shape[0], products)
-    mean, inverse = np.empty(shape[1], np.float32), np.empty(shape[1], np.float32)
+    mean, inverse = np.empty(shape[1]), np.empty(shape[1])
     total = sums_a[chip, chip]
     _, scale = moments(total, squares_a[chip, chip], float(chip * chip), least)
     for u in range(shape[0]):

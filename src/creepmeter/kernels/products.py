@@ -51,13 +51,23 @@ def first_lanes(line: Floats, cell: int, out: Floats) -> None:
 @jit
 def second_lanes(line: Floats, cell: int, out: Floats) -> None:
     """Rearrange a row of the second image for every shift: out[e * LANES + j] = line[j * cell + e]; 0 past its end."""
-    length = len(line)
-    for e in range(len(out) // LANES):
-        lane = out[e * LANES : (e + 1) * LANES]
-        inside = min(LANES, max(0, (length - e + cell - 1) // cell))
-        for j in range(inside):
-            lane[j] = line[j * cell + e]
-        lane[inside:] = 0.0
+    shifts = len(out) // LANES
+    for e in range(min(cell, shifts)):
+        fold_line(line, cell, e, out[e * LANES : (e + 1) * LANES])
+    last = (LANES - 1) * cell
+    for e in range(cell, shifts):  # a shift by a whole cell is that of its neighbour, one lane on
+        lane, before = out[e * LANES : (e + 1) * LANES], out[(e - cell) * LANES : (e - cell + 1) * LANES]
+        lane[:-1] = before[1:]
+        lane[-1] = line[last + e] if last + e < len(line) else 0.0
+
+
+@jit
+def fold_line(line: Floats, cell: int, first: int, out: Floats) -> None:
+    """Take every `cell`-th value of a line, from `first` on; 0 past its end."""
+    inside = min(len(out), max(0, (len(line) - first + cell - 1) // cell))
+    for j in range(inside):
+        out[j] = line[j * cell + first]
+    out[inside:] = 0.0
 
 
 @jit_fast

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.kernels._jit import jit
+from creepmeter.kernels.cells import part_correlations, part_count
 from creepmeter.kernels.chip import (
     DONE,
     FOUND,
@@ -21,7 +22,6 @@ from creepmeter.kernels.chip import (
     LOST,
     S_T,
     S_TT,
-    STRIP,
     Doubles,
     Floats,
     Images,
@@ -30,10 +30,9 @@ from creepmeter.kernels.chip import (
     make_scratch,
     prepare_chip,
 )
-from creepmeter.kernels.judge import PART_PX, column_sums, judge, part_correlation, part_count
+from creepmeter.kernels.judge import judge
 from creepmeter.kernels.peaks import PEAK_FIELDS, UNDEFINED, describe_peak, highest, second_highest
 from creepmeter.kernels.refine import FIELDS, compare
-from creepmeter.kernels.spline import SUPPORT
 from creepmeter.kernels.threads import in_threads
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -149,16 +148,11 @@ def compare_chips(images: Images, places: Doubles, chip: int, least: float) -> D
 @jit
 def _write_parts(chip: int, scratch: Scratch, parts: Doubles) -> None:
     """Write pixels, and pixels times correlation, of each square part of a chip."""
-    values, columns = scratch[0], scratch[4]
-    stride = chip + SUPPORT - 1
-    number = 0
-    for top in range(0, chip - PART_PX + 1, PART_PX):
-        for left in range(0, chip - PART_PX + 1, STRIP):
-            column_sums(values, top * stride + left, stride, PART_PX, columns)
-            for x in range(0, min(STRIP, chip - left) - PART_PX + 1, PART_PX):
-                n, found = part_correlation(columns, x, x + PART_PX)
-                parts[number, 0], parts[number, 1] = n, n * found
-                number += 1
+    pixels, found = part_correlations(scratch[0], chip, scratch[4])
+    across = len(found)
+    for i in range(across):
+        for j in range(across):
+            parts[i * across + j, 0], parts[i * across + j, 1] = pixels[i, j], pixels[i, j] * found[i, j]
 
 
 @jit

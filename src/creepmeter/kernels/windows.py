@@ -116,16 +116,28 @@ def moments(total: float, power: float, n: float, least: float) -> tuple[float, 
 
 
 @jit
+def _row_of_boxes(low: Doubles, up: Doubles, chip: int, out: Doubles) -> None:
+    """Write the sums of all windows of a row from the integral image below and above them."""
+    for x in range(len(out)):
+        out[x] = low[x + chip] - up[x + chip] - low[x] + up[x]
+
+
+@jit
 def row_moments(
     sums: Doubles, squares: Doubles, top: int, chip: int, inside: tuple[int, int, int, int], least: float,
-    mean: Floats, inverse: Floats,
+    mean: Doubles, inverse: Doubles,
 ) -> None:  # fmt: skip
     """Write `moments` of every window of a row of windows; `inside` = rows and columns of the tile within the image."""
     y0, y1, x0, x1 = inside
-    rows = max(0, min(y1, top + chip) - max(y0, top))
+    rows = float(max(0, min(y1, top + chip) - max(y0, top)))
+    _row_of_boxes(sums[top + chip], sums[top], chip, mean)
+    _row_of_boxes(squares[top + chip], squares[top], chip, inverse)
     for x in range(len(mean)):
-        n = float(rows * max(0, min(x1, x + chip) - max(x0, x)))
-        total = box(sums, top, top + chip, x, x + chip)
-        power = box(squares, top, top + chip, x, x + chip)
-        found = moments(total, power, n, least)
-        mean[x], inverse[x] = found
+        n = rows * float(max(0, min(x1, x + chip) - max(x0, x)))
+        total, power = mean[x], inverse[x]
+        enough = n >= least and n > 0.0
+        share = n if enough else 1.0
+        spread = power - total * total / share
+        textured = enough and spread > TEXTURE_EPS * power and spread > 0.0
+        mean[x] = total / share if enough else 0.0
+        inverse[x] = 1.0 / np.sqrt(spread if textured else 1.0) if textured else np.nan
