@@ -619,6 +619,15 @@ def test_a_server_that_is_not_there_ends_soon(
         get(items, area, tmp_path, proxy)
 
 
+def test_scenes_that_are_gone_do_not_end_a_fetch(
+    catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path
+) -> None:
+    gone = [Fault(status(404), match=item["id"]) for item in catalogue.items[:6]]
+    with fault_proxy(catalogue.folder, *gone) as proxy:
+        done = get(served(catalogue, proxy), area, tmp_path, proxy)
+    assert (len(done.new), len(done.failed)) == (2, 6)
+
+
 def test_nothing_to_fetch_is_said(catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no scene of the list can be used"):
         get([], area, tmp_path / "a")
