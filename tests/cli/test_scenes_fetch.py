@@ -16,12 +16,15 @@ import pytest
 import rasterio
 from tests.cli.conftest import Call
 from tests.imagery.fault_proxy import Fault, FaultProxy, fault_proxy, hang, status
+from tests.imagery.servers import files_served
 
 from creepmeter.imagery.area import read_area
 from creepmeter.imagery.item_list import write_items
 from creepmeter.imagery.scene_folder import scenes_in
 from creepmeter.io.raster import write_geotiff
 from creepmeter.simulate import Pass, SimulatedCatalogue, write_catalogue
+from creepmeter.workflow.config import ImagesSection
+from creepmeter.workflow.inputs import find_images
 
 PASSES = tuple(
     Pass(time=f"{year}-11-20T10:14:31Z", baseline="02.04" if year < 2020 else "05.00") for year in range(2017, 2023)
@@ -81,6 +84,23 @@ def test_a_list_becomes_a_folder_and_exit_status_is_0(
         again = call("scenes", "fetch", listed, "-o", tmp_path / "out", "--allow-host", proxy.host)
         assert "0 image(s) made, 6 there already" in again.stdout
         assert len(proxy.asked) == asked
+
+
+def test_a_search_and_a_fetch_make_what_a_run_reads(catalogue: SimulatedCatalogue, tmp_path: Path, call: Call) -> None:
+    with files_served(catalogue.folder) as server:
+        host = server.removeprefix("http://")
+        search = ("--catalogue", f"{server}/catalog.json", "--years", "2017/2022", "--allow-host", host)
+        found = call("scenes", "search", catalogue.folder / "aoi.geojson", *search, "-o", tmp_path / "scenes.json")
+        assert found.exit_code == 0, found.output
+        done = call("scenes", "fetch", tmp_path / "scenes.json", "-o", tmp_path / "scenes", "--allow-host", host)
+    assert done.exit_code == 0, done.output
+    images = find_images(ImagesSection(files=("scenes/*.tif",), exclude=("scenes/*_mask.tif",)), tmp_path)
+    assert len(images.scenes) == len(PASSES)
+    for number in range(len(PASSES)):
+        values, mask = images.read(number)
+        assert mask is not None
+        assert np.isfinite(values).all()
+        assert not mask.any()
 
 
 def test_scenes_left_out_are_named_and_exit_status_is_3(

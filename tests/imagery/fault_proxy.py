@@ -201,6 +201,11 @@ def cut(handler: Handler, answer: Answer) -> None:
     handler.close_connection = True
 
 
+def huge_header(handler: Handler, answer: Answer) -> None:
+    """Send a header of a megabyte before the content."""
+    send(handler, Answer(answer.status, answer.body, {"X-Padding": "x" * 1_000_000, **answer.headers}))
+
+
 def ignore_range(handler: Handler, answer: Answer) -> None:
     """Send the whole file whatever was asked for."""
     del handler.headers["Range"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from creepmeter.errors import InputError, ServiceError
+from creepmeter.errors import InputError
 from creepmeter.imagery.access import (
     AccessPolicy,
     GuardedSession,
@@ -19,6 +19,7 @@ from creepmeter.imagery.access import (
     resolved,
     without_secrets,
 )
+from creepmeter.imagery.attempts import UnreachableError
 
 OPEN = AccessPolicy()
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -137,8 +138,11 @@ def test_a_name_that_is_not_known_says_so(monkeypatch: pytest.MonkeyPatch) -> No
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", fails)
-    with GuardedSession(OPEN) as session, pytest.raises(ServiceError, match=r"tiles\.example\.com is not known"):
+    with GuardedSession(OPEN) as session, pytest.raises(UnreachableError, match=r"tiles\.example\.com is not known"):
         session.get("https://tiles.example.com/B08.tif", timeout=5)
+    monkeypatch.undo()
+    with pytest.raises(UnreachableError, match="is not known"):
+        OPEN.require_resolved(f"https://{'a' * 70}.example.com/B08.tif")
 
 
 def test_a_name_that_leads_inside_only_when_connected_is_hung_up_on(

@@ -4,7 +4,7 @@ import copy
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from tests.imagery.fault_proxy import (
     cut,
     fault_proxy,
     hang,
+    huge_header,
     ignore_range,
     redirect,
     reset,
     status,
 )
+from tests.imagery.servers import files_served
 
 from creepmeter.errors import InputError, LockedError, ServiceError, StoreError
 from creepmeter.imagery import scene_folder
@@ -75,6 +77,13 @@ def undisturbed(catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path_fa
     folder = tmp_path_factory.mktemp("undisturbed")
     local(catalogue, area, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def server(catalogue: SimulatedCatalogue) -> Iterator[str]:
+    """Yield the address of a server of files that we did not write."""
+    with files_served(catalogue.folder) as address:
+        yield address
 
 
 def served(catalogue: SimulatedCatalogue, proxy: FaultProxy, query: str = "") -> list[dict[str, Any]]:
@@ -382,6 +391,7 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "expired link": (status(403), "answered 403: the link has expired"),
     "gone": (status(404), "answered 404"),
     "cut body": (cut, "bytes|the connection failed"),
+    "huge header": (huge_header, "the connection failed"),
     "no Range": (ignore_range, "ignores Range"),
     "hang": (hang, "the server fell silent"),
     "redirect to a private address": (redirect("http://10.0.0.1/inner?sig=secret"), "is not asked"),
@@ -393,11 +403,17 @@ FAULTS: dict[str, tuple[Act, str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("asset", ["B08.tif", "SCL.tif"])
 def test_a_scene_that_cannot_be_read_is_named_and_the_others_go_on(
-    catalogue: SimulatedCatalogue, area: AreaOfInterest, undisturbed: Path, tmp_path: Path, fault: str, asset: str
+    catalogue: SimulatedCatalogue,
+    area: AreaOfInterest,
+    server: str,
+    undisturbed: Path,
+    tmp_path: Path,
+    fault: str,
+    asset: str,
 ) -> None:
     act, what = FAULTS[fault]
     name = catalogue.items[4]["id"]
-    with fault_proxy(catalogue.folder, Fault(act, match=f"{name}/{asset}")) as proxy:
+    with fault_proxy(server, Fault(act, match=f"{name}/{asset}")) as proxy:
         items = served(catalogue, proxy, "?sig=secret")[3:6]
         done = get(items, area, tmp_path, proxy)
         assert len(done.new) == 2
@@ -601,6 +617,15 @@ def test_a_server_that_is_not_there_ends_soon(
         items = served(catalogue, proxy)
     with pytest.raises(ServiceError, match="3 scenes in a row cannot be reached"):
         get(items, area, tmp_path, proxy)
+
+
+def test_scenes_that_are_gone_do_not_end_a_fetch(
+    catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path
+) -> None:
+    gone = [Fault(status(404), match=item["id"]) for item in catalogue.items[:6]]
+    with fault_proxy(catalogue.folder, *gone) as proxy:
+        done = get(served(catalogue, proxy), area, tmp_path, proxy)
+    assert (len(done.new), len(done.failed)) == (2, 6)
 
 
 def test_nothing_to_fetch_is_said(catalogue: SimulatedCatalogue, area: AreaOfInterest, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from creepmeter.cli.group import Entry, LazyGroup
 
 TABLE = {
     "search": Entry("creepmeter.cli.scenes_search", "Find the optical scenes of an area, and choose among them."),
-    "fetch": Entry("creepmeter.cli.scenes_fetch", "Make a folder of images of one area from the scenes of a list."),
+    "fetch": Entry("creepmeter.cli.scenes_fetch", "Make a folder of images of one area from the scenes of a LIST."),
 }
 
 

@@ -17,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from creepmeter.errors import InputError, ServiceError
+from creepmeter.imagery.attempts import UnreachableError
 from creepmeter.imagery.earthdata import is_private, shown
 
 _REDIRECTS = 8
@@ -87,7 +88,7 @@ class AccessPolicy:
         ------
         RefusedError
             One of its addresses is private.
-        ServiceError
+        UnreachableError
             The name is not known.
         """
         host, port, _ = _parts(url)
@@ -95,9 +96,9 @@ class AccessPolicy:
             return
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
+        except (OSError, UnicodeError):
             message = f"{host} is not known: check the connection to the internet and the address"
-            raise ServiceError(message) from None
+            raise UnreachableError(message) from None
         if any(is_private(str(entry[4][0])) for entry in found):
             _refuse(url, _LEADS_INSIDE, host, port)
 

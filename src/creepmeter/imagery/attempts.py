@@ -25,6 +25,10 @@ _JITTER = 0.25
 _BLOCK = 1 << 18
 
 
+class UnreachableError(ServiceError):
+    """A server does not answer, or not as it should, however often it is asked."""
+
+
 class PassingError(Exception):
     """An attempt failed in a way that another one may not.
 
@@ -144,7 +148,7 @@ def persist(
 
     Raises
     ------
-    ServiceError
+    UnreachableError
         No attempt worked.
     """
     for number in range(1, patience.tries + 1):
@@ -159,7 +163,7 @@ def persist(
         _LOG.info("%s: %s; attempt %d in %.0f s", name, why, number + 1, wait)
         patience.pause(wait)
     message = f"given up after {number} attempt(s): {why}; {advice}"
-    raise ServiceError(message)
+    raise UnreachableError(message)
 
 
 def blocks_of(answer: requests.Response) -> Iterator[bytes]:

@@ -16,13 +16,13 @@ from shapely.geometry import shape as shape_of
 from shapely.geometry.base import BaseGeometry
 
 from creepmeter.errors import InputError
+from creepmeter.imagery.radiometry import baseline_of
 from creepmeter.imagery.sensors import Sensor, sensor_of
 from creepmeter.model.scene import Scene
 
 _ORBIT = re.compile(r"_R(\d{3})_")
 _TILE = re.compile(r"(?:^|_)T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z]{2})(?=_|$)")
 _WRS = re.compile(r"^L[A-Z]\d\d_L\w{3}_(\d{3})(\d{3})_")
-_BASELINE = re.compile(r"_N(\d\d)(\d\d)_")
 _SAME_PASS = timedelta(minutes=30)  # a satellite comes by again after 100 minutes
 _SAME_COVER = 0.01
 _LONGEST_ID = 1000
@@ -101,7 +101,7 @@ def scene_of(item: Mapping[str, Any]) -> FoundScene:
         platform=str(facts.get("platform") or "").lower(),
         orbit=_orbit(name, facts),
         tile=_tile(name, facts),
-        baseline=_baseline(name, facts),
+        baseline=baseline_of(item) or (),
         processed=_processed(facts),
         cloud=_cloud(facts),
         footprint=_footprint(name, item),
@@ -156,14 +156,6 @@ def _tile(name: str, facts: Mapping[str, Any]) -> str | None:
         return found[1]
     wrs = _WRS.match(name)
     return wrs[1] + wrs[2] if wrs else None
-
-
-def _baseline(name: str, facts: Mapping[str, Any]) -> tuple[int, ...]:
-    text = str(facts.get("s2:processing_baseline") or facts.get("processing:version") or "")
-    if re.fullmatch(r"\d+(?:\.\d+)*", text):
-        return tuple(map(int, text.split(".")))
-    found = _BASELINE.search(str(facts.get("s2:product_uri") or name))
-    return (int(found[1]), int(found[2])) if found else ()
 
 
 def _processed(facts: Mapping[str, Any]) -> str:

@@ -217,7 +217,7 @@ class RemoteFile:
             raise
         except ServiceError as problem:
             message = f"{self.name}: {problem}"
-            raise ServiceError(message) from None
+            raise type(problem)(message) from None
 
     # ------------------------------------------------------------------------------------------------- one request
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import CreepmeterError, InputError, ServiceError, StoreError
-from creepmeter.imagery.access import RefusedError, without_secrets
+from creepmeter.imagery.access import without_secrets
 from creepmeter.imagery.area import AreaOfInterest
-from creepmeter.imagery.attempts import no_addresses_logged
+from creepmeter.imagery.attempts import UnreachableError, no_addresses_logged
 from creepmeter.imagery.found import FoundScene, scene_of, split_duplicates
 from creepmeter.imagery.masks import CLEAR, MISSING, WORDS, mask_rule
 from creepmeter.imagery.options import SceneFetchOptions
@@ -236,11 +236,8 @@ def _find_grid(
                 return grid
             odd = odd or grid  # not what its item says: taken only if there is no other
             unreachable = 0
-        except (InputError, RefusedError) as problem:
-            unreachable = 0
-            problems.append(f"{scene.name}: {problem}")
-        except ServiceError as problem:
-            unreachable += 1
+        except (InputError, ServiceError) as problem:
+            unreachable = unreachable + 1 if isinstance(problem, UnreachableError) else 0
             problems.append(f"{scene.name}: {problem}")
         if unreachable == _UNREACHABLE:
             message = f"{_UNREACHABLE} scenes in a row cannot be reached: {problems[-1]}"
@@ -345,6 +342,8 @@ class _Work:
             raise
         except CreepmeterError as problem:
             return str(problem)
+        except OSError as problem:  # of files on this machine that are read
+            return f"it cannot be read ({problem.strerror or type(problem).__name__}): leave it out"
         except MemoryError:
             return "it does not fit in memory: give a smaller area, or fewer --jobs"
         count()

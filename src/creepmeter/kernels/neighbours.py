@@ -14,6 +14,7 @@ Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int32]
 
+BAND = 32  # rows whose points are linked in one go
 FEWEST = 3  # neighbours below which a point cannot be judged, and an isolated point is not trusted
 
 
@@ -118,6 +119,8 @@ def _root(parent: Counts, k: int) -> int:
 
 @jit
 def _unite(parent: Counts, a: int, b: int) -> None:
+    if parent[a] == parent[b]:
+        return
     a, b = _root(parent, a), _root(parent, b)
     if a < b:
         parent[b] = a
@@ -138,23 +141,65 @@ def _next_valid(values: Floats, i: int, j: int, down: int, right: int, reach: in
 
 
 @jit
+def _link_point(
+    y: Floats, x: Floats, least: Floats, share: float, reach: int, place: tuple[int, int], rows: tuple[int, int],
+    parent: Counts,
+) -> None:  # fmt: skip
+    """Link a point with its neighbours right of and below it, as far as they lie in the rows given."""
+    i, j = place
+    nx = y.shape[1]
+    if np.isnan(y[i, j]):
+        return
+    own = y[i, j] ** 2 + x[i, j] ** 2
+    for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
+        p, q = _next_valid(y, i, j, down, right, reach)
+        if not rows[0] <= p < rows[1]:
+            continue
+        other = y[p, q] ** 2 + x[p, q] ** 2
+        jump = (y[p, q] - y[i, j]) ** 2 + (x[p, q] - x[i, j]) ** 2
+        if jump <= max(max(least[i, j], least[p, q]) ** 2, share**2 * max(own, other)):
+            _unite(parent, i * nx + j, p * nx + q)
+
+
+@jit
+def _link_bands(
+    start: int, stop: int, y: Floats, x: Floats, least: Floats, share: float, reach: int, parent: Counts
+) -> None:
+    """Link points within each of the bands `start` to `stop` of BAND rows."""
+    for band in range(start, stop):
+        top, low = band * BAND, min(y.shape[0], (band + 1) * BAND)
+        for i in range(top, low):
+            for j in range(y.shape[1]):
+                _link_point(y, x, least, share, reach, (i, j), (top, low), parent)
+
+
+@jit
+def _link_across(y: Floats, x: Floats, least: Floats, share: float, reach: int, parent: Counts) -> None:
+    """Link the last points of each band with those of the next ones."""
+    for end in range(BAND, y.shape[0], BAND):
+        for i in range(max(end - reach, end - BAND), end):
+            for j in range(y.shape[1]):
+                _link_point(y, x, least, share, reach, (i, j), (end, y.shape[0]), parent)
+
+
+@jit
+def _name_patches(start: int, stop: int, parent: Counts, out: Counts) -> None:
+    """Write the first point of the patch that each of the points `start` to `stop` belongs to."""
+    for k in range(start, stop):
+        first = k
+        while parent[first] != first:
+            first = parent[first]
+        out[k] = first
+
+
 def _link(y: Floats, x: Floats, least: Floats, share: float, reach: int) -> Counts:
-    ny, nx = y.shape
-    parent = np.arange(ny * nx).astype(np.int32)
-    for i in range(ny):
-        for j in range(nx):
-            if np.isnan(y[i, j]):
-                continue
-            own = y[i, j] ** 2 + x[i, j] ** 2
-            for down, right in ((0, 1), (1, -1), (1, 0), (1, 1)):
-                p, q = _next_valid(y, i, j, down, right, reach)
-                other = y[p, q] ** 2 + x[p, q] ** 2
-                jump = (y[p, q] - y[i, j]) ** 2 + (x[p, q] - x[i, j]) ** 2
-                if jump <= max(max(least[i, j], least[p, q]) ** 2, share**2 * max(own, other)):
-                    _unite(parent, i * nx + j, p * nx + q)
-    for k in range(ny * nx):
-        parent[k] = _root(parent, k)
-    return parent
+    """Return the first point of the patch that each point belongs to; bands of rows change nothing in it."""
+    parent = np.arange(y.size, dtype=np.int32)
+    in_threads(lambda start, stop: _link_bands(start, stop, y, x, least, share, reach, parent), -(-len(y) // BAND))
+    _link_across(y, x, least, share, reach, parent)
+    out = np.empty_like(parent)
+    in_threads(lambda start, stop: _name_patches(start, stop, parent, out), len(parent))
+    return out
 
 
 def islands(dy: Floats, dx: Floats, land: Counts, least: Floats, share: float, reach: int, size: int) -> Bools:

@@ -13,6 +13,7 @@ from creepmeter.errors import ImageError
 from creepmeter.kernels.medians import Middle, local_middle
 from creepmeter.kernels.neighbours import FEWEST, agreement, beyond, incoherent, islands
 from creepmeter.kernels.robust import NMAD_FACTOR
+from creepmeter.kernels.threads import together
 from creepmeter.model.options import Options
 from creepmeter.tracking.options import Odd
 
@@ -115,8 +116,8 @@ def reject_outliers(
     if not ground.any():
         return np.zeros(y.shape, bool)
     near = _middles(y, x, half)
-    noise = [max(noise_level(values, middle), chosen.floor) for values, middle in zip((y, x), near, strict=True)]
-    least = [np.fmax(error, np.float32(level)) for error, level in zip(errors, noise, strict=True)]
+    levels = together(lambda: noise_level(y, near[0]), lambda: noise_level(x, near[1]))
+    least = [np.fmax(error, np.float32(max(level, chosen.floor))) for error, level in zip(errors, levels, strict=True)]
     for _ in range(chosen.rounds):
         before = np.isnan(y)
         near = _judge(y, x, near, least, chosen)

@@ -22,6 +22,7 @@ from scipy import fft, ndimage
 
 from creepmeter.kernels.convolve import filter_image
 from creepmeter.kernels.points import search_points
+from creepmeter.kernels.threads import together
 from creepmeter.tracking.options import TrackOptions
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -177,7 +178,8 @@ def measure_spectra(ref: ImageSource, sec: ImageSource, search_px: tuple[int, in
     fewest = max(FEWEST_WINDOWS, LEAST_SHARE * len(corners))
     if keep.sum() < fewest:
         return None
-    found = _average(_transform(inner_a[keep]), _transform(inner_b[keep]), (offsets - whole)[keep], fewest)
+    first_wave, second_wave = together(lambda: _transform(inner_a[keep]), lambda: _transform(inner_b[keep]))
+    found = _average(first_wave, second_wave, (offsets - whole)[keep], fewest)
     return found if found is not None and found.against() <= MOST_AGAINST else None
 
 
