@@ -13,8 +13,9 @@ import pytest
 import requests
 
 from creepmeter.errors import InputError, LockedError, ServiceError, StoreError
+from creepmeter.imagery.attempts import Clock
 from creepmeter.imagery.earthdata import Credentials, EarthdataSession, shown
-from creepmeter.imagery.fetch import AccessError, Clock, Fetched, fetch
+from creepmeter.imagery.fetch import AccessError, Fetched, fetch
 from creepmeter.imagery.granules import Granule
 from creepmeter.imagery.options import FetchOptions
 from creepmeter.io.lock import RunLock

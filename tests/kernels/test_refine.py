@@ -9,8 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 from tests.kernels.matching import Bools, Doubles, Floats, waves
 
-from creepmeter.kernels.chip import DONE, FLAT, GRADIENT_REACH, LOST, TOO_FEW
-from creepmeter.kernels.chip import CLUSTER
+from creepmeter.kernels.chip import CLUSTER, DONE, FLAT, GRADIENT_REACH, LOST, TOO_FEW
 from creepmeter.kernels.refine import CONVERGED_PX, FIELDS, refine_chips
 from creepmeter.kernels.spline import BEFORE, SUPPORT, spline_coefficients
 from creepmeter.kernels.threads import limit_threads

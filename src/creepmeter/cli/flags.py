@@ -24,7 +24,11 @@ PRODUCT = click.Path(exists=True, path_type=Path)  # a store is a folder, other 
 
 
 def options_from(
-    model: type[Options], *, rename: Mapping[str, str | Sequence[str]] | None = None, leave_out: Collection[str] = ()
+    model: type[Options],
+    *,
+    rename: Mapping[str, str | Sequence[str]] | None = None,
+    leave_out: Collection[str] = (),
+    given_as: str = "options",
 ) -> Callable[[F], F]:
     """Add the fields of an option model as flags; the command gets the checked model as ``options``.
 
@@ -36,6 +40,8 @@ def options_from(
         Other flags for a field, taken beside that of its own name: ``{"chip_px": "--chip"}``. Messages name the first.
     leave_out : collection of str
         Fields that are no flag.
+    given_as : str
+        Another name than ``options``, where a command takes several models.
     """
     fields = {name: field for name, field in model.model_fields.items() if name not in leave_out}
     flags = {name: _flags_of(name, (rename or {}).get(name, ())) for name in fields}
@@ -45,7 +51,7 @@ def options_from(
         @functools.wraps(function)
         def called(*args: Any, **given: Any) -> Any:  # noqa: ANN401 - whatever the command takes
             values = {name: given.pop(name) for name in fields}
-            return function(*args, options=build(model, values, flags), **given)
+            return function(*args, **{given_as: build(model, values, flags)}, **given)
 
         wrapped: Callable[..., Any] = called
         for name in reversed(fields):
@@ -233,3 +239,38 @@ memory_flag = click.option(
     show_default=True,
     help="Memory to keep within, gigabytes.",
 )
+
+
+def access_flags(function: F) -> F:
+    """Add what a catalogue may lead to; the command gets ``hosts`` and ``folders``."""
+    host = click.option(
+        "--allow-host",
+        "hosts",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        help="Host of this machine or of a private network that may be asked, also over plain http.",
+    )
+    folder = click.option(
+        "--allow-folder",
+        "folders",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Folder of this machine that a catalogue may refer to.",
+    )
+    return host(folder(function))
+
+
+def area_flags(function: F) -> F:
+    """Add how an area of interest is read; the command gets ``buffer_m`` and ``crs``."""
+    buffer = click.option(
+        "--buffer-m",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        show_default=True,
+        help="Ground to take in around the area, metres.",
+    )
+    system = click.option(
+        "--crs", help="Reference system of a box or WKT, such as EPSG:32633.  [default: degrees, WGS 84]"
+    )
+    return buffer(system(function))

@@ -158,7 +158,7 @@ class EarthdataSession(requests.Session):
         host = (parts.hostname or "").lower()
         if parts.netloc in self._also:
             return
-        if parts.scheme != "https" or not host or parts.username is not None or _is_private(host):
+        if parts.scheme != "https" or not host or parts.username is not None or is_private(host):
             message = f"{shown(url)} is no https address of a public host: it is not asked; correct the list"
             raise ServiceError(message)
 
@@ -168,7 +168,8 @@ class EarthdataSession(requests.Session):
         self._sign(prepared_request)
 
 
-def _is_private(host: str) -> bool:
+def is_private(host: str) -> bool:
+    """Tell whether the name of a host, or an address, is not one of the public internet."""
     if (
         host == "localhost"
         or host.endswith((".localhost", ".local", ".internal"))
@@ -184,7 +185,7 @@ def _is_private(host: str) -> bool:
 def shown(url: str) -> str:
     """Return an address without user, password and query: those may be secret."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def require_product_host(session: EarthdataSession, url: str) -> None:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,17 @@ from urllib3.exceptions import HTTPError
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import CreepmeterError, ServiceError, StoreError
+from creepmeter.imagery.attempts import (
+    AGAIN,
+    Clock,
+    PassingError,
+    Patience,
+    asked_wait,
+    blocks_of,
+    no_addresses_logged,
+    persist,
+    reason_of,
+)
 from creepmeter.imagery.earthdata import (
     LOGIN,
     TOKEN_VARIABLE,
@@ -36,32 +43,12 @@ from creepmeter.imagery.options import FetchOptions
 from creepmeter.io import swap
 from creepmeter.io.lock import RunLock
 
-_LOG = logging.getLogger(__name__)
-_BLOCK = 1 << 18
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _OK, _PART, _MULTIPLE, _DENIED, _FORBIDDEN, _RANGE = 200, 206, 300, 401, 403, 416
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-_JITTER = 0.25
 
 
 class AccessError(ServiceError):
     """The archive wants other credentials."""
-
-
-class _PassingError(Exception):
-    """An attempt failed in a way that another one may not.
-
-    Parameters
-    ----------
-    why : str
-        For the message at the end.
-    wait_s : float or None
-        What the server asked for.
-    """
-
-    def __init__(self, why: str, wait_s: float | None = None) -> None:
-        super().__init__(why)
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True)
@@ -79,22 +66,6 @@ class Fetched:
     new: tuple[Path, ...]
     present: tuple[Path, ...]
     failed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time as a download sees it.
-
-    Parameters
-    ----------
-    now : callable
-        Seconds.
-    sleep : callable
-        Waits for seconds.
-    """
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 def fetch(
@@ -143,25 +114,13 @@ def fetch(
         shown_to.start("download products", len(granules))
         shown_to.advance(len(present))
         try:
-            with _no_addresses_logged():
+            with no_addresses_logged():
                 outcomes = work.all(todo, lambda: shown_to.advance(1))
         finally:
             shown_to.finish()
     new = [folder / one.name for one, why in zip(todo, outcomes, strict=True) if why is None]
     failed = [f"{one.name}: {why}" for one, why in zip(todo, outcomes, strict=True) if why is not None]
     return Fetched(tuple(new), tuple(folder / one.name for one in present), tuple(failed))
-
-
-@contextmanager
-def _no_addresses_logged() -> Iterator[None]:
-    """Keep addresses out of the log of the library below: links to the storage are signed."""
-    logger = logging.getLogger("urllib3.connectionpool")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _no_credentials(count: int) -> str:
@@ -235,46 +194,23 @@ class _Work:
         """Download one product, attempt after attempt."""
         session, options = self._session(), self._options
         require_product_host(session, granule.url)
-        download = _Download(self._folder / granule.name, granule, session, options, self._clock)
+        download = _Download(self._folder / granule.name, granule, session, options)
         until = self._clock.now() + options.file_minutes * 60
-        for attempt in range(1, options.tries + 1):
-            try:
-                return download.attempt(until, self._stop)
-            except _PassingError as problem:
-                why, asked = str(problem), problem.wait_s
-            wait = self._wait(attempt, asked, granule.name)
-            if attempt == options.tries or self._stop.is_set() or self._clock.now() + wait > until:
-                break
-            _LOG.info("%s: %s; attempt %d in %.0f s", granule.name, why, attempt + 1, wait)
-            self._clock.sleep(wait)
-        message = f"given up after {attempt} attempt(s): {why}; run again, what was got is kept"
-        raise ServiceError(message)
-
-    def _wait(self, attempt: int, asked: float | None, name: str) -> float:
-        """Return how long to wait: what the server asked for, else longer every time, not all files at once."""
-        if asked is not None:
-            return min(max(asked, 0.0), self._options.longest_wait_s)
-        spread = 1 + _JITTER * (hashlib.md5(f"{name}{attempt}".encode(), usedforsecurity=False).digest()[0] / 255)
-        return min(self._options.wait_s * 2.0 ** (attempt - 1) * spread, self._options.longest_wait_s)
+        patience = Patience(
+            options.tries, options.wait_s, options.longest_wait_s, until, clock=self._clock, stop=self._stop
+        )
+        persist(lambda: download.attempt(patience), patience, granule.name)
 
 
 class _Download:
     """One file on its way."""
 
-    def __init__(
-        self, target: Path, granule: Granule, session: EarthdataSession, options: FetchOptions, clock: Clock
-    ) -> None:
-        self._target, self._granule, self._session, self._options, self._clock = (
-            target,
-            granule,
-            session,
-            options,
-            clock,
-        )
+    def __init__(self, target: Path, granule: Granule, session: EarthdataSession, options: FetchOptions) -> None:
+        self._target, self._granule, self._session, self._options = target, granule, session, options
         self._part = target.with_name(f"{target.name}.part")
         self._note = target.with_name(f"{target.name}.part.json")
 
-    def attempt(self, until: float, stop: threading.Event) -> None:
+    def attempt(self, patience: Patience) -> None:
         """Ask once, from where the part file ends; rename it when it is whole."""
         have, tag = self._state()
         headers = {"Accept-Encoding": "identity"}
@@ -289,10 +225,10 @@ class _Download:
             ) as answer:
                 total = self._judged(answer, have)
                 if total is not None:
-                    self._take(answer, total, until, stop)
+                    self._take(answer, total, patience)
         except (requests.RequestException, HTTPError) as problem:
-            message = f"the connection failed ({_reason(problem)})"
-            raise _PassingError(message) from None
+            message = f"the connection failed ({reason_of(problem)})"
+            raise PassingError(message) from None
         self._finish()
 
     def _state(self) -> tuple[int, str | None]:
@@ -318,17 +254,17 @@ class _Download:
             if self._session.is_trusted(answer.url):
                 raise AccessError(self._refused(answer))
             message = f"the storage answered {status}: the link to it may have expired"
-            raise _PassingError(message)
-        if status in _AGAIN:
+            raise PassingError(message)
+        if status in AGAIN:
             message = f"the server answered {status}"
-            raise _PassingError(message, _asked_wait(answer))
+            raise PassingError(message, asked_wait(answer))
         if status == _RANGE and have:
             total = _whole_size(answer)
             if total == have:
                 return None
             self._part.unlink(missing_ok=True)
             message = "the part that is here does not belong to the file"
-            raise _PassingError(message, 0.0)
+            raise PassingError(message, 0.0)
         if status not in (_OK, _PART):
             message = f"{shown(answer.url)} answered {status} {answer.reason}: search again, the product may have moved"
             raise ServiceError(message)
@@ -340,7 +276,7 @@ class _Download:
         if found is None or int(found[1]) != have:
             self._part.unlink(missing_ok=True)
             message = "the server sent another part than was asked for"
-            raise _PassingError(message, 0.0)
+            raise PassingError(message, 0.0)
         return have, int(found[2]) if found[2] != "*" else None if size is None else have + size
 
     def _refused(self, answer: requests.Response) -> str:
@@ -351,9 +287,7 @@ class _Download:
             "not accepted yet)"
         )
 
-    def _take(
-        self, answer: requests.Response, where: tuple[int, int | None], until: float, stop: threading.Event
-    ) -> None:
+    def _take(self, answer: requests.Response, where: tuple[int, int | None], patience: Patience) -> None:
         """Append the content to the part file."""
         start, total = where
         expected = self._granule.nbytes
@@ -369,11 +303,10 @@ class _Download:
                 file.seek(start)
                 file.truncate()
                 done = start
-                for block in _blocks(answer):
+                for block in blocks_of(answer):
                     file.write(block)
                     done += len(block)
-                    if stop.is_set() or self._clock.now() > until:
-                        raise _PassingError("stopped" if stop.is_set() else "the time for this file is over")
+                    patience.require_time()
                     if expected is not None and done > expected:
                         break
                 file.flush()
@@ -381,7 +314,7 @@ class _Download:
         limit = total if total is not None else expected
         if limit is not None and done != limit:
             message = f"the connection ended after {done} of {limit} bytes"
-            raise _PassingError(message)
+            raise PassingError(message)
 
     def _finish(self) -> None:
         """Put the file in its place when it is what was asked for."""
@@ -402,7 +335,7 @@ class _Download:
             self._part.unlink(missing_ok=True)
             self._note.unlink(missing_ok=True)
             message = f"what was sent is damaged: {problem}"
-            raise _PassingError(message)
+            raise PassingError(message)
         with swap.file_errors(self._target, "write"):
             self._part.replace(self._target)
             swap.sync_folder(self._target.parent)
@@ -414,19 +347,6 @@ def _md5() -> Any:  # noqa: ANN401 - hashlib's own type is private
     return hashlib.md5(usedforsecurity=False)  # the archive's checksum, not a signature
 
 
-def _blocks(answer: requests.Response) -> Iterator[bytes]:
-    """Yield the content as it comes in; errors of the connection are no errors of the disk."""
-    while True:
-        try:
-            block = answer.raw.read1(_BLOCK, decode_content=True)
-        except (HTTPError, OSError) as problem:
-            message = f"the connection failed ({_reason(problem)})"
-            raise _PassingError(message) from None
-        if not block:
-            return
-        yield block
-
-
 def _is_page(answer: requests.Response) -> bool:
     """Tell whether a page for people came in the place of a file: the archive asks to log in."""
     return answer.headers.get("Content-Type", "").split(";")[0].strip().lower() == "text/html"
@@ -435,20 +355,3 @@ def _is_page(answer: requests.Response) -> bool:
 def _whole_size(answer: requests.Response) -> int | None:
     found = re.match(r"bytes \*/(\d+)", answer.headers.get("Content-Range", ""))
     return None if found is None else int(found[1])
-
-
-def _asked_wait(answer: requests.Response) -> float | None:
-    """Return the seconds of Retry-After, given as a number or as a date."""
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds() if text else None
-    except (TypeError, ValueError):
-        return None
-
-
-def _reason(problem: Exception) -> str:
-    """Return the kind of an error: its text may hold an address with a signature."""
-    kind = type(problem).__name__
-    return {"ReadTimeout": "the server fell silent", "ConnectTimeout": "no answer"}.get(kind, kind)

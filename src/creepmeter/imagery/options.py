@@ -77,3 +77,55 @@ class FetchOptions(Options):
     longest_wait_s: float = Field(120.0, ge=0, le=3600, description="Between two attempts at most, seconds")
     timeout_s: float = Field(60.0, gt=0, le=3600, description="Silence of the server that ends an attempt, seconds")
     file_minutes: float = Field(120.0, gt=0, le=10_000, description="For one file at most, minutes")
+
+
+class ReadOptions(Options):
+    """How files on servers are read in parts."""
+
+    jobs: int = Field(4, ge=1, le=32, description="Scenes at a time, number")
+    tries: int = Field(5, ge=1, le=100, description="Attempts per part of a file, number")
+    wait_s: float = Field(1.0, ge=0, le=600, description="Before the second attempt, seconds; doubled from then on")
+    longest_wait_s: float = Field(60.0, ge=0, le=3600, description="Between two attempts at most, seconds")
+    timeout_s: float = Field(30.0, gt=0, le=3600, description="Silence of a server that ends an attempt, seconds")
+    file_minutes: float = Field(15.0, gt=0, le=10_000, description="For one file at most, minutes")
+    file_mb: float = Field(2000.0, gt=0, le=1e6, description="Of one file at most, 1e6 bytes")
+    whole_mb: float = Field(
+        64.0, ge=0, le=1e6, description="Largest file taken from a server that gives whole files only, 1e6 bytes"
+    )
+
+
+class SceneFetchOptions(ReadOptions):
+    """What is made of scenes, and how their files are read."""
+
+    band: str | None = Field(
+        None, description="Band, such as B08 or the key of an asset. Default: B08 of Sentinel-2, B8 or B5 of Landsat"
+    )
+    mask_classes: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Classes of the scene classification (Landsat: bits of QA_PIXEL) that are masked, numbers. Default: "
+            "missing, cloud and shadow, of Sentinel-2 0, 1, 3, 8, 9, 10"
+        ),
+    )
+    mask_snow: bool = Field(False, description="Mask snow as well")
+    max_masked: float = Field(
+        95.0, ge=0, le=100, description="Scenes with more of the area masked are left out, per cent"
+    )
+    resample: Literal["never", "bilinear", "cubic"] = Field(
+        "never", description="What is done with scenes whose pixels are not those of the others; never: left out"
+    )
+    memory_gb: float = Field(4.0, gt=0, le=10_000, description="Memory to keep within, gigabytes")
+
+    @field_validator("mask_classes", mode="after")
+    @classmethod
+    def _are_numbers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [text for text in value if not text.strip().isdecimal()]
+        if wrong:
+            message = f"mask_classes: {', '.join(wrong)!r:.60} is no number: give such as 0,1,3,8,9,10"
+            raise ValueError(message)
+        return value
+
+    @property
+    def classes(self) -> tuple[int, ...] | None:
+        """Classes to mask; None = the usual ones."""
+        return tuple(sorted(int(text) for text in self.mask_classes)) or None

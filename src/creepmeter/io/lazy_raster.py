@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from xarray.core import indexing
 from creepmeter.io.rasterfile import header_of, is_south_up, local_grid, open_raster
 from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS
 from creepmeter.model.grid import grid_coords
+
+_FLOAT, _BYTE = np.dtype(np.float32), np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,49 @@ class RasterBand(BackendArray):
             values = values[::-1]
         picked: npt.NDArray[Any] = values[np.array(rows) - top][:, np.array(columns) - left]
         return picked
+
+
+class _Images(BackendArray):
+    """Images of one grid, one after the other, each with a mask of what is not used."""
+
+    def __init__(self, files: Sequence[tuple[Path, Path]], shape: tuple[int, int]) -> None:
+        self._images = [RasterBand(_Source(image, 1, shape[0], south_up=False), shape, _FLOAT) for image, _ in files]
+        self._masks = [RasterBand(_Source(mask, 1, shape[0], south_up=False), shape, _BYTE) for _, mask in files]
+        self.shape = (len(files), *shape)
+        self.dtype = _FLOAT
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> npt.NDArray[Any]:
+        """Read part of the images."""
+        result: npt.NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._read
+        )
+        return result
+
+    def _read(self, key: tuple[int | slice, ...]) -> npt.NDArray[Any]:
+        which, *place = key
+        if isinstance(which, slice):
+            numbers = range(*which.indices(self.shape[0]))
+            parts = [self._one(number, tuple(place)) for number in numbers]
+            return np.stack(parts) if parts else np.empty((0, *self.shape[1:]), _FLOAT)[:, *place]
+        return self._one(int(which), tuple(place))
+
+    def _one(self, number: int, place: tuple[int | slice, ...]) -> npt.NDArray[Any]:
+        where = indexing.BasicIndexer(place)
+        values, masked = self._images[number][where], self._masks[number][where]
+        return np.where(masked != 0, _FLOAT.type(np.nan), values)
+
+
+def lazy_images(files: Sequence[tuple[Path, Path]], shape: tuple[int, int]) -> indexing.LazilyIndexedArray:
+    """Return images that are read when they are asked for, (file, y, x) float32, NaN = missing or masked.
+
+    Parameters
+    ----------
+    files : sequence of (Path, Path)
+        North-up GeoTIFFs of one band: image, and mask of the same shape where nonzero is not used.
+    shape : (int, int)
+        Rows and columns of each.
+    """
+    return indexing.LazilyIndexedArray(_Images([(image.resolve(), mask.resolve()) for image, mask in files], shape))
 
 
 def open_geotiff(path: Path) -> xr.Dataset:

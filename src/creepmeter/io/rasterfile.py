@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
 from creepmeter.errors import ImageError, InputError
 from creepmeter.io import swap
+from creepmeter.io.quiet import georeference_may_lack
 from creepmeter.model.grid import Grid, pixel_grid
 
+Raster: TypeAlias = DatasetReader
 DRIVERS = ("GTiff", "COG", "JPEG", "PNG", "JP2OpenJPEG")
 LOSSY = ("JPEG",)
 MAX_PIXELS = 400_000_000
@@ -31,7 +36,7 @@ _STARTS = {
 _PREFIX = re.compile(
     r"^[A-Za-z][A-Za-z0-9_]+:(?![\\/])"
 )  # NETCDF:file, HDF5:file, GTIFF_DIR:1:file; C:\ has one letter
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a cut JPEG is an error, not grey pixels
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "GTIFF_IGNORE_READ_ERRORS": "NO",
@@ -107,11 +112,13 @@ def open_raster(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[D
     if driver == "PNG":
         _require_whole_png(path, found)
     try:
-        with warnings.catch_warnings(), rasterio.Env(**_ENVIRONMENT):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(found, driver=driver) as source:
-                _require_size(path, source, max_pixels)
-                yield source
+        with (
+            georeference_may_lack(),
+            rasterio.Env(**ENVIRONMENT),
+            rasterio.open(found, driver=driver) as source,
+        ):
+            require_size(path, source, max_pixels)
+            yield source
     except RasterioError as problem:
         cause = problem.__cause__ or problem
         message = f"image {path} cannot be read ({cause}): it is damaged or cut; get it again or leave it out"
@@ -126,7 +133,7 @@ def is_raster(path: str | Path) -> bool:
     ImageError
         Not the name of a local file.
     """
-    return _driver_by(_head(require_local(path))) is not None
+    return driver_by(_head(require_local(path))) is not None
 
 
 def _head(found: Path) -> bytes:
@@ -134,14 +141,15 @@ def _head(found: Path) -> bytes:
         return file.read(12)
 
 
-def _driver_by(head: bytes) -> str | None:
+def driver_by(head: bytes) -> str | None:
+    """Return the driver that belongs to the first bytes of a file, if it is an allowed one."""
     return next((driver for driver, starts in _STARTS.items() if head.startswith(starts)), None)
 
 
 def _driver_of(path: str | Path, found: Path) -> str:
     """Choose the driver from the first bytes, so that no other one (VRT, network, archives) ever sees the file."""
     head = _head(found)
-    driver = _driver_by(head)
+    driver = driver_by(head)
     if driver is not None:
         return driver
     message = f"image {path} is not one of {', '.join(DRIVERS)} (it starts with {head!r}): convert it to GeoTIFF"
@@ -164,7 +172,8 @@ def _require_whole_png(path: str | Path, found: Path) -> None:
         raise ImageError(message)
 
 
-def _require_size(path: str | Path, source: DatasetReader, max_pixels: int) -> None:
+def require_size(path: str | Path, source: DatasetReader, max_pixels: int) -> None:
+    """Raise `ImageError` when an open raster claims more pixels, or larger blocks, than fit; none is read."""
     pixels = source.width * source.height
     if pixels > max_pixels or pixels * source.count > 8 * max_pixels:
         message = (
@@ -216,6 +225,34 @@ def is_south_up(source: DatasetReader) -> bool:
     """Tell whether the first row of an open raster is the southernmost one."""
     georeferenced = source.crs is not None or source.transform != Affine.identity()
     return bool(georeferenced and source.transform.e > 0 and source.transform.b == 0)
+
+
+def read_part(
+    source: DatasetReader, rows: slice, columns: slice, band: int = 1
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Return a part of one band of an open raster as it is stored, and where it counts by the file's own word.
+
+    Parameters
+    ----------
+    source : DatasetReader
+        The raster.
+    rows, columns : slice
+        Of the raster north up, with both ends, within it.
+    band : int
+        Counted from 1.
+
+    Returns
+    -------
+    values : array, (y, x)
+        North up, type of the file.
+    valid : array of bool, (y, x)
+        False where the no-data value, a mask or alpha says so.
+    """
+    flipped = is_south_up(source)
+    first = source.height - rows.stop if flipped else rows.start
+    window = Window(columns.start, first, columns.stop - columns.start, rows.stop - rows.start)
+    values, valid = source.read(band, window=window), source.read_masks(band, window=window) > 0
+    return (values[::-1], valid[::-1]) if flipped else (values, valid)
 
 
 def local_grid(path: str | Path, header: Header, pixel_size_m: float | None) -> Grid:

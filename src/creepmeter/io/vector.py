@@ -19,6 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from creepmeter.errors import GridError, InputError
 from creepmeter.io import swap
+from creepmeter.io.quiet import georeference_may_lack
 from creepmeter.io.raster import read_bands, read_header
 from creepmeter.io.rasterfile import LOSSY, is_raster, require_local
 from creepmeter.model.grid import (
@@ -157,7 +158,8 @@ def _burn(shapes: list[BaseGeometry], grid: Grid, name: str) -> Bools:
             f"(x {ours[0]} to {ours[2]}, y {ours[1]} to {ours[3]}; {describe_grid(grid)}): check the reference system"
         )
         raise InputError(message)
-    burnt = rasterize(shapes, out_shape=tuple(grid.shape), transform=grid.affine, dtype="uint8", all_touched=False)
+    with georeference_may_lack():
+        burnt = rasterize(shapes, out_shape=tuple(grid.shape), transform=grid.affine, dtype="uint8", all_touched=False)
     return np.asarray(burnt > 0)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from creepmeter.kernels._jit import jit
 from creepmeter.kernels.chip import (
+    CLUSTER,
     DONE,
     GX,
     GY,
@@ -41,7 +42,6 @@ from creepmeter.kernels.chip import (
     make_scratch,
     prepare_chip,
 )
-from creepmeter.kernels.chip import CLUSTER
 from creepmeter.kernels.judge import support
 from creepmeter.kernels.refine import FIELDS
 from creepmeter.kernels.spline import BEFORE, SUPPORT, along_columns, along_rows, slope_weights, spline_weights

@@ -195,9 +195,7 @@ def _name_patches(start: int, stop: int, parent: Counts, out: Counts) -> None:
 def _link(y: Floats, x: Floats, least: Floats, share: float, reach: int) -> Counts:
     """Return the first point of the patch that each point belongs to; bands of rows change nothing in it."""
     parent = np.arange(y.size, dtype=np.int32)
-    in_threads(
-        lambda start, stop: _link_bands(start, stop, y, x, least, share, reach, parent), -(-len(y) // BAND)
-    )
+    in_threads(lambda start, stop: _link_bands(start, stop, y, x, least, share, reach, parent), -(-len(y) // BAND))
     _link_across(y, x, least, share, reach, parent)
     out = np.empty_like(parent)
     in_threads(lambda start, stop: _name_patches(start, stop, parent, out), len(parent))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from creepmeter.simulate.catalogue import SimulatedCatalogue, write_catalogue
+from creepmeter.simulate.catalogue_options import Pass, default_passes
 from creepmeter.simulate.demo import demo_scenes
 from creepmeter.simulate.files import WriteParts, WriteRaster, write_offset_maps, write_scenes, write_tiled_pair
 from creepmeter.simulate.images import PairImages, pair_images, rigid_pair
@@ -18,11 +20,13 @@ __all__ = [
     "Ground",
     "MotionField",
     "PairImages",
+    "Pass",
     "RadarOptions",
     "RadarScene",
     "RadarStack",
     "RadarTruth",
     "SceneOptions",
+    "SimulatedCatalogue",
     "SimulatedScenes",
     "Slide",
     "StackOptions",
@@ -32,6 +36,7 @@ __all__ = [
     "WriteParts",
     "WriteRaster",
     "all_pairs",
+    "default_passes",
     "demo_scenes",
     "ground",
     "nearest_pairs",
@@ -43,6 +48,7 @@ __all__ = [
     "scene_stack",
     "simulate_radar",
     "surface",
+    "write_catalogue",
     "write_offset_maps",
     "write_scenes",
     "write_tiled_pair",

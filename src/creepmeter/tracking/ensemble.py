@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from creepmeter.errors import ConfigError, ImageError
 from creepmeter.kernels import together
+from creepmeter.kernels.cells import part_count
 from creepmeter.kernels.chip import DONE, LOST, Images
 from creepmeter.kernels.correlate import chips_down, choose_cell, search_chips
-from creepmeter.kernels.cells import part_count
 from creepmeter.kernels.judge import NOISE_LIMIT
 from creepmeter.kernels.peaks import UNDEFINED
 from creepmeter.kernels.refine import (

@@ -117,9 +117,7 @@ def reject_outliers(
         return np.zeros(y.shape, bool)
     near = _middles(y, x, half)
     levels = together(lambda: noise_level(y, near[0]), lambda: noise_level(x, near[1]))
-    least = [
-        np.fmax(error, np.float32(max(level, chosen.floor))) for error, level in zip(errors, levels, strict=True)
-    ]
+    least = [np.fmax(error, np.float32(max(level, chosen.floor))) for error, level in zip(errors, levels, strict=True)]
     for _ in range(chosen.rounds):
         before = np.isnan(y)
         near = _judge(y, x, near, least, chosen)
