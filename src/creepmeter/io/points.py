@@ -16,12 +16,13 @@ from pyproj.exceptions import CRSError
 
 from creepmeter.errors import InputError
 from creepmeter.io import swap
-from creepmeter.io.rasterfile import require_local
+from creepmeter.io.text import read_table_text
 from creepmeter.io.vector import read_frame
+from creepmeter.model.station import GEOGRAPHIC
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-GEOGRAPHIC = "EPSG:4326"
+
 TABLES = (".csv", ".txt", ".tsv")
 _PLACES = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"))
 _DELIMITERS = (",", ";", "\t")
@@ -76,7 +77,7 @@ def read_points(path: str | Path, crs: str | None = None) -> PointTable:
     InputError
         The file is unreadable, holds no points, lacks a column, or has text for a number; an unknown system.
     """
-    system = None if crs is None else _code_of(crs)
+    system = None if crs is None else system_text(crs)
     if Path(path).suffix.lower() in TABLES:
         return _read_table(path, system)
     frame = read_frame(path, "points")
@@ -91,7 +92,14 @@ def read_points(path: str | Path, crs: str | None = None) -> PointTable:
     return PointTable(x, y, system or (None if frame.crs is None else frame.crs.to_wkt()), {**columns, **places})
 
 
-def _code_of(crs: str) -> str:
+def system_text(crs: str) -> str:
+    """Return the reference system of a code such as ``EPSG:32633`` as WKT.
+
+    Raises
+    ------
+    InputError
+        It is not known.
+    """
     try:
         return CRS.from_user_input(crs).to_wkt()
     except CRSError as problem:
@@ -99,31 +107,38 @@ def _code_of(crs: str) -> str:
         raise InputError(message) from problem
 
 
-def _read_table(path: str | Path, system: str | None) -> PointTable:
-    found = require_local(path)
-    try:
-        with swap.file_errors(found, "read"):
-            text = found.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        message = f"{path} is not text in UTF-8: save the table as CSV"
-        raise InputError(message) from problem
-    head = text.partition("\n")[0]
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=max(_DELIMITERS, key=head.count)) if any(row)]
+def read_columns(path: str | Path) -> dict[str, list[str]]:
+    """Read a table whose first line names its columns: comma, semicolon or tab between them, lines with ``#`` left out.
+
+    Raises
+    ------
+    InputError
+        The file is unreadable, empty or a web page, or a line has another number of entries than the first.
+    """
+    lines = [line for line in read_table_text(path).splitlines() if line.strip() and not line.startswith("#")]
+    head = lines[0] if lines else ""
+    rows = list(csv.reader(lines, delimiter=max(_DELIMITERS, key=head.count)))
+    rows = [row for row in rows if any(row)]
     names = [name.strip() for name in rows[0]] if rows else []
-    lower = [name.lower() for name in names]
-    pair = next((pair for pair in _PLACES if set(pair) <= set(lower)), None)
-    if pair is None or len(rows) == 1:
-        message = (
-            f"{path} must have a first line that names the columns, among them x and y or lon and lat, and a line for "
-            f"each point; found {len(rows)} line(s), columns {', '.join(names) or 'none'}"
-        )
-        raise InputError(message)
     short = next((k for k, row in enumerate(rows) if len(row) != len(names)), None)
     if short is not None:
         message = f"{path}: point {short} has {len(rows[short])} entries, the first line names {len(names)} columns"
         raise InputError(message)
-    columns = {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
-    x, y = (_numbers(columns[names[lower.index(name)]], f"{path}: column {name}") for name in pair)
+    return {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
+
+
+def _read_table(path: str | Path, system: str | None) -> PointTable:
+    columns = read_columns(path)
+    lower = {name.lower(): name for name in columns}
+    pair = next((pair for pair in _PLACES if set(pair) <= set(lower)), None)
+    count = len(next(iter(columns.values()), []))
+    if pair is None or count == 0:
+        message = (
+            f"{path} must have a first line that names the columns, among them x and y or lon and lat, and a line for "
+            f"each point; found {count + bool(columns)} line(s), columns {', '.join(columns) or 'none'}"
+        )
+        raise InputError(message)
+    x, y = (_numbers(columns[lower[name]], f"{path}: column {name}") for name in pair)
     return PointTable(x, y, system or (None if pair == ("x", "y") else GEOGRAPHIC), columns)
 
 
