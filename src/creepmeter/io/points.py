@@ -26,6 +26,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 TABLES = (".csv", ".txt", ".tsv")
 _PLACES = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"))
 _DELIMITERS = (",", ";", "\t")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,10 @@ def _numbers(entries: Sequence[str], name: str) -> Floats:
 
 
 def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns of one length as CSV, whole or not at all; NaN is left empty."""
+    """Write columns of one length as CSV, whole or not at all; NaN is left empty.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -165,4 +169,13 @@ def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
 def _entry(value: Any) -> str:  # noqa: ANN401 - text or a number
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.8g}"
-    return str(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
