@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,9 @@ class ReportContext:
     stable : array of bool, (y, x), optional
         Ground taken as still, on the grid of the products; its border is drawn when `outlines` is empty.
     background, background_grid : array (y, x) and Grid, optional
-        Image behind the map, in the reference system of the products.
+        Behind the map, in the reference system of the products: an image, or heights in metres.
+    background_kind : ``image`` or ``height``
+        What it is.
     outlines : sequence
         Shapely geometries or arrays (n, 2) in map coordinates.
     title : str
@@ -76,6 +78,7 @@ class ReportContext:
     stable: npt.NDArray[np.bool_] | None = None
     background: npt.NDArray[np.floating] | None = None
     background_grid: Grid | None = None
+    background_kind: Literal["image", "height"] = "image"
     outlines: Sequence[Any] = field(default=())
     title: str = "Ground motion"
     settings: str = ""
@@ -200,7 +203,7 @@ def _backdrop(context: ReportContext, *, image: bool) -> Backdrop:
         outlines = mask_outlines(~context.stable, grid_of(context.motion))
     if not image or context.background is None or context.background_grid is None:
         return Backdrop(outlines=outlines)
-    return Backdrop(context.background, context.background_grid, outlines)
+    return Backdrop(context.background, context.background_grid, outlines, context.background_kind)
 
 
 def _velocity_picture(context: ReportContext) -> _Picture:

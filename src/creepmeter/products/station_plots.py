@@ -85,7 +85,7 @@ def comparison_figure(
     fast = float(np.percentile(np.hypot(*np.concatenate([on_map, on_ground]).T), _FAST))
     left, right, bottom, top = frame.extent
     scale = max(fast, 1e-12) / (_REACH * max(abs(right - left), abs(top - bottom)))
-    for arrows, colour, width in ((on_map, MAP_COLOUR, 1.5), (on_ground, GROUND_COLOUR, 0.8)):
+    for arrows, colour, width in ((on_map, MAP_COLOUR, 0.05), (on_ground, GROUND_COLOUR, 0.02)):
         _draw_arrows(axes, place, arrows, scale, colour, width)
     axes.plot(*place.T, "o", markersize=2.5, color=INK, markeredgecolor="white", markeredgewidth=0.4, zorder=7)
     if len(comparisons) <= _NAMED:
@@ -105,8 +105,8 @@ def _title(comparisons: Sequence[Comparison]) -> str:
 def _draw_arrows(axes: Axes, place: Floats, arrows: Floats, scale: float, colour: str, width: float) -> None:
     axes.quiver(
         *place.T, *arrows.T,
-        angles="xy", scale_units="xy", scale=scale, units="dots", width=2.6 * width * 2.0,
-        headwidth=3.6, headlength=4.2, headaxislength=3.7, minlength=0.0, minshaft=1.5,
+        angles="xy", scale_units="xy", scale=scale, units="inches", width=width,
+        headwidth=0.03 / width + 1.8, headlength=0.04 / width + 1.8, headaxislength=0.04 / width + 1.2, minlength=0.0,
         color=colour, edgecolor="black", linewidth=0.5, zorder=6,
     )  # fmt: skip
 

@@ -79,6 +79,9 @@ class OutputSection(Options):
     folder: str = Field("run", description="Folder of the results, relative to where the command is called")
     title: str = Field("Ground motion", description="Heading of the report")
     geotiff: bool = Field(True, description="Write the velocity maps as GeoTIFF as well")
+    dem: str | None = Field(
+        None, description="Heights, a raster in metres: shaded behind the maps of the report, in place of an image"
+    )
 
 
 class ComputeSection(Options):

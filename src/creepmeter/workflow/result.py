@@ -12,12 +12,14 @@ from odc.geo.geobox import GeoBox
 
 from creepmeter.errors import InputError
 from creepmeter.io.vector import polygons
-from creepmeter.model.grid import Grid
+from creepmeter.model.grid import Grid, grid_of
 from creepmeter.products.export import save_geotiff
+from creepmeter.products.frame import Backdrop
 from creepmeter.products.report import ReportContext, write_report
 from creepmeter.workflow.config import config_text
 from creepmeter.workflow.offsets import OFFSETS, STACK
 from creepmeter.workflow.setting import Setting
+from creepmeter.workflow.verbs import relief_behind
 
 SERIES, MOTION, REPORT = "timeseries.zarr", "velocity.zarr", "report.html"
 _BACKGROUND_PX = 1600  # a picture needs no more
@@ -33,15 +35,16 @@ def export(run: Setting, _key: str) -> Sequence[str]:
 
 def report(run: Setting, _key: str) -> Sequence[str]:
     """Write the report page."""
-    image, grid = _background(run)
+    behind = _backdrop(run)
     context = ReportContext(
         motion=run.product(MOTION),
         series=run.product(SERIES),
         stack=run.product(STACK),
         stack_before=run.product(OFFSETS),
         stable=run.stable,
-        background=image,
-        background_grid=grid,
+        background=behind.image,
+        background_grid=behind.grid,
+        background_kind=behind.kind,
         outlines=_outlines(run),
         title=run.config.output.title,
         settings=config_text(run.config),
@@ -61,6 +64,14 @@ def _outlines(run: Setting) -> list[Any]:
         return list(polygons(path, None if crs is None else crs.to_wkt()))
     except InputError:
         return []
+
+
+def _backdrop(run: Setting) -> Backdrop:
+    """Return what lies behind the maps: shaded heights where there are any, else an image."""
+    dem = run.relief_file()
+    if dem is not None:
+        return relief_behind(grid_of(run.product(MOTION)), dem)
+    return Backdrop(*_background(run))
 
 
 def _background(run: Setting) -> tuple[npt.NDArray[np.float32], Grid]:

@@ -76,7 +76,7 @@ def run(
 
 def prepare(config: RunConfig, base: Path, folder: Path, progress: Progress, notes: list[str]) -> Setting:
     """Find and check images, choose pairs."""
-    named = (config.track.within, config.stable.moving, config.stable.stable)
+    named = (config.track.within, config.stable.moving, config.stable.stable, config.output.dem)
     found = find_images(config.images, base, [find_file(name, base, "run file") for name in named if name])
     require_chips(config, found.grid)
     images = check_images(found, folder / _CHECKED, progress)

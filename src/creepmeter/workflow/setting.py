@@ -104,6 +104,10 @@ class Setting:
         """Return the file of the moving ground, if there is one."""
         return None if self.config.stable.moving is None else self._file(self.config.stable.moving)
 
+    def relief_file(self) -> Path | None:
+        """Return the file of the heights behind the maps of the report, if there is one."""
+        return None if self.config.output.dem is None else self._file(self.config.output.dem)
+
     def product(self, name: str) -> xr.Dataset:
         """Open a product of this run lazily."""
         return open_product(self.folder / name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from creepmeter.errors import ConfigError
-from creepmeter.io.provenance import digest_arrays, digest_text
+from creepmeter.io.provenance import digest_arrays, digest_file, digest_text
 from creepmeter.model.options import Options
 from creepmeter.workflow import offsets, result, series
 from creepmeter.workflow.setting import Setting
@@ -54,6 +54,11 @@ def _stable_options(run: Setting) -> object:
     return [_plain(run.config.stable, "moving", "stable"), ground]
 
 
+def _report_options(run: Setting) -> object:
+    dem = run.relief_file()
+    return [_plain(run.config.output), run.images.left_out, None if dem is None else digest_file(dem)]
+
+
 def _invert(run: Setting, key: str) -> Sequence[str]:
     series.invert_store(
         run.folder / offsets.STACK,
@@ -84,7 +89,7 @@ STEPS: tuple[Step, ...] = (
     Step("invert", result.SERIES, lambda run: _plain(run.config.invert), _invert, solves=True),
     Step("velocity", result.MOTION, lambda run: _plain(run.config.velocity), _velocity, solves=True),
     Step("export", "", lambda run: _plain(run.config.output), result.export),
-    Step("report", "", lambda run: [_plain(run.config.output), run.images.left_out], result.report),
+    Step("report", "", _report_options, result.report),
 )
 
 
