@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 
+import numpy as np
+
 from creepmeter.errors import EpochError
-from creepmeter.model.epoch import EpochLike, Epochs, as_epochs
+from creepmeter.model.epoch import Epoch, EpochLike, Epochs, as_epoch
 
 DateOrder: TypeAlias = Literal["auto", "day-first", "month-first"]
 
@@ -68,7 +70,7 @@ def read_dates(texts: Sequence[str], order: DateOrder = "auto", *, name: str, fi
     entries = [_Entry(first_line + k, text.strip(), _parts(text.strip())) for k, text in enumerate(texts)]
     open_ones = [entry for entry in entries if entry.parts is not None]
     chosen = _order_of(open_ones, order, name) if open_ones else "day-first"
-    return as_epochs([_read(entry, chosen, name) for entry in entries])
+    return np.array([_read(entry, chosen, name) for entry in entries], "datetime64[ns]")
 
 
 def _parts(text: str) -> tuple[int, int, int] | None:
@@ -76,15 +78,15 @@ def _parts(text: str) -> tuple[int, int, int] | None:
     return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
 
 
-def _read(entry: _Entry, order: str, name: str) -> EpochLike:
+def _read(entry: _Entry, order: str, name: str) -> Epoch:
     if entry.parts is not None:
         day = entry.read(order)
         if day is None:
             message = f"{name}, line {entry.line}: {entry.text!r} is no day of the calendar, {order.replace('-', ' ')}"
             raise EpochError(message)
-        return day
+        return as_epoch(day)
     try:
-        return _plain(entry.text)
+        return as_epoch(_plain(entry.text))
     except ValueError as problem:
         message = f"{name}, line {entry.line}: {problem}"
         raise EpochError(message) from problem

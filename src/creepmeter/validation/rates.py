@@ -18,6 +18,7 @@ from creepmeter.validation.options import RateOptions
 Floats = npt.NDArray[np.float64]
 
 _FEWEST = 2  # dates that make a rate
+_SMALLEST_M = 1e-4  # a step that matters
 _WINDOW = 20  # dates on each side of a step
 _CLEAR = 10.0  # robust standard deviations; flicker noise reaches 5, a bad first year of a real station 7
 
@@ -213,6 +214,6 @@ def find_step(residual: Floats) -> tuple[int, float] | None:
     middle = float(np.median(change))
     spread = 1.4826 * float(np.median(np.abs(change - middle)))
     place = int(np.argmax(np.abs(change - middle)))
-    if spread == 0.0 or abs(change[place] - middle) <= _CLEAR * spread:
+    if abs(change[place] - middle) <= max(_CLEAR * spread, _SMALLEST_M):
         return None
     return place + _WINDOW, float(change[place])

@@ -34,6 +34,7 @@ from creepmeter.model.station import GEOGRAPHIC, Station, StationRates
 from creepmeter.validation.dates import DateOrder, read_dates
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
 _UNITS = {"": 1.0, "_m": 1.0, "_cm": 0.01, "_mm": 0.001}
 _RATE_UNITS = {f"{unit}{per}": factor for unit, factor in _UNITS.items() for per in ("", "_yr", "_a", "_year")}
@@ -182,7 +183,7 @@ def _axis_of(name: str, words: Sequence[str]) -> str | None:
     return None
 
 
-def _by_station(table: _Table) -> dict[str, npt.NDArray[np.int64]]:
+def _by_station(table: _Table) -> dict[str, Rows]:
     """Return the lines of each station, in the order in which they come first."""
     if not table.has("name"):
         return {table.path.name.split(".")[0]: np.arange(table.count)}
@@ -193,29 +194,28 @@ def _by_station(table: _Table) -> dict[str, npt.NDArray[np.int64]]:
     return {str(name): np.flatnonzero(names == name) for name in dict.fromkeys(names)}
 
 
-def _series(table: _Table, name: str, rows: npt.NDArray[np.int64], times: Epochs, crs: str | None) -> Station:
+def _series(table: _Table, name: str, rows: Rows, times: Epochs, crs: str | None) -> Station:
     rows = rows[np.argsort(times[rows], kind="stable")]
-    sigma = table.axes("sigma_")[rows]
+    needed = ("lon", "lat") if table.has("lon", "lat") else ("east", "north")
+    rows = rows[np.isfinite(np.stack([table.numbers(role)[rows] for role in needed])).all(axis=0)]
     moving = "moved_" if table.has("moved_east", "moved_north") else ""
-    if table.has("lon", "lat"):
-        lon, lat = ((table.numbers(role)[rows]) for role in ("lon", "lat"))
-        _require_degrees(lon, lat)
+    if len(rows) == 0:
+        message = f"no line has both {needed[0]} and {needed[1]}: fill them in or leave the station out"
+        raise InputError(message)
+    x, y = (float(np.median(table.numbers(role)[rows])) for role in needed)
+    position = table.axes(moving)[rows]
+    if needed[0] == "lon":
         system: str = GEOGRAPHIC
-        x, y = float((np.nanmedian(lon) + 180.0) % 360.0 - 180.0), float(np.nanmedian(lat))
-        has_metres = bool(moving) or table.has("east", "north")
-        position = table.axes(moving)[rows] if has_metres else _metres_around(lon, lat, table.numbers("up")[rows])
+        lon, lat = (table.numbers(role)[rows] for role in needed)
+        _require_degrees(lon, lat)
+        x = (x + 180.0) % 360.0 - 180.0
+        if not moving and not table.has("east", "north"):
+            position = _metres_around(lon, lat, table.numbers("up")[rows])
     else:
         system = _system(table, rows, crs)
-        place = table.axes("")[rows] * _metre(system)
-        x, y = (float(np.nanmedian(table.numbers(role)[rows])) for role in ("east", "north"))
-        position = table.axes(moving)[rows] if moving else place
-    known = np.isfinite(position[:, :2]).all(axis=1)
-    if not known.any():
-        message = "no line has both east and north: fill them in or leave the station out"
-        raise InputError(message)
-    position, sigma, stamps = position[known], sigma[known], times[rows][known]
+        position = position if moving else position * _metre(system)
     first = [column[np.isfinite(column)][0] if np.isfinite(column).any() else np.nan for column in position.T]
-    return Station(name, x, y, system, stamps, position - np.array(first), sigma)
+    return Station(name, x, y, system, times[rows], position - np.array(first), table.axes("sigma_")[rows])
 
 
 def _require_degrees(lon: Floats, lat: Floats) -> None:
@@ -232,7 +232,7 @@ def _metres_around(lon: Floats, lat: Floats, up: Floats) -> Floats:
     return np.stack([east, north, up], axis=1)
 
 
-def _system(table: _Table, rows: npt.NDArray[np.int64], crs: str | None) -> str:
+def _system(table: _Table, rows: Rows, crs: str | None) -> str:
     said = {table.texts("crs")[k] for k in rows} if table.has("crs") else set()
     said.discard("")
     if len(said) > 1:
