@@ -60,7 +60,7 @@ def terrain_of(height: npt.NDArray[np.floating], grid: Grid) -> Terrain:
     padded = _continued(level)
     east = ndimage.correlate(padded, weights)[1:-1, 1:-1] / across
     south = ndimage.correlate(padded, weights.T)[1:-1, 1:-1] / down
-    slope = np.degrees(np.arctan(np.hypot(east, south)))
+    slope = np.where(np.isfinite(level), np.degrees(np.arctan(np.hypot(east, south))), np.nan)
     aspect = np.degrees(np.arctan2(-east, south)) % 360.0
     return Terrain(level, slope, np.where(slope > 0, aspect, np.nan))
 
@@ -94,7 +94,8 @@ def heights_on(path: str | Path, grid: Grid) -> Floats:
     values, source = read_maps(path, [1])
     heights = np.asarray(values[0], np.float64)
     ours, theirs = metres_per_cell(grid), metres_per_cell(source)
-    width = [max(1, round(size / own)) for size, own in zip(ours, theirs, strict=True)]
+    # an even window would lie half a cell beside its centre
+    width = [1 + 2 * max(0, round((size / own - 1) / 2)) for size, own in zip(ours, theirs, strict=True)]
     column, row = pixel_position(source, *centre_positions(grid), grid.crs)
     found = bilinear(_mean_around(heights, (width[1], width[0])), column, row)
     if not np.isfinite(found).any():

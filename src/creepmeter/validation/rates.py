@@ -216,4 +216,4 @@ def find_step(residual: Floats) -> tuple[int, float] | None:
     place = int(np.argmax(np.abs(change - middle)))
     if abs(change[place] - middle) <= max(_CLEAR * spread, _SMALLEST_M):
         return None
-    return place + _WINDOW, float(change[place])
+    return place + _WINDOW, float(change[place] - middle)

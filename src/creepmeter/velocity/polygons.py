@@ -171,7 +171,8 @@ def cells_of(shape: BaseGeometry, grid: Grid) -> tuple[Region, Bools]:
 def area_of(shape: BaseGeometry, grid: Grid) -> float:
     """Return the area of a polygon in the reference system of a grid, m2."""
     if grid.crs is None or not grid.crs.geographic:
-        return float(shape.area * abs(np.linalg.det(metres_per_pixel(grid))) / abs(grid.affine.determinant))
+        unit_m = float(metres_per_pixel(grid)[0, 0] / grid.affine.a)
+        return float(shape.area) * unit_m**2
     to_degrees = Transformer.from_crs(grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
     places = transform(shape, lambda xy: np.column_stack(to_degrees.transform(*xy.T)))
     return abs(float(Geod(ellps="WGS84").geometry_area_perimeter(places)[0]))
