@@ -28,7 +28,7 @@ def incline(grid: Grid, slope_deg: float, aspect_deg: float) -> Floats:
     """Return heights of a plane that falls towards an azimuth."""
     x, y = centre_positions(grid)
     way = np.sin(np.radians(aspect_deg)) * (x - 500_000) + np.cos(np.radians(aspect_deg)) * (y - 5_100_000)
-    return 2000 - np.tan(np.radians(slope_deg)) * way
+    return np.asarray(2000 - np.tan(np.radians(slope_deg)) * way, np.float64)
 
 
 def motion(east: float, north: float, components: tuple[str, ...] = ("east", "north")) -> xr.Dataset:

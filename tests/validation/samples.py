@@ -23,7 +23,7 @@ def days(count: int, start: str = "1999-11-20", step: int = 1) -> Epochs:
 
 
 def moved(times: Epochs, rate: Sequence[float] = RATE) -> Floats:
-    return years_since(times, times[0])[:, None] * np.asarray(rate)
+    return years_since(times, times[0])[:, None] * np.asarray(rate, np.float64)
 
 
 def station(times: Epochs, displacement: Floats | None = None, sigma: float = 0.002, name: str = "TEST") -> Station:

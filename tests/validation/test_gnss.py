@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from creepmeter.validation.rates import fit_rates
 from creepmeter.validation.read import read_stations
 
 TIMES = days(400)
-WRITERS = {"a.tenv3": write_tenv3, "a.tenv": write_tenv, "a.pos": write_pos}
+WRITERS: dict[str, Callable[..., Path]] = {"a.tenv3": write_tenv3, "a.tenv": write_tenv, "a.pos": write_pos}
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -114,10 +115,10 @@ def test_a_station_that_comes_twice_is_used_once(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- real files
 
 
-def plain_rate(path: Path, columns: tuple[int, int, int], skip: int) -> np.ndarray:  # type: ignore[type-arg]
+def plain_rate(path: Path, columns: tuple[int, int, int], skip: int) -> list[float]:
     """Return east and north rates by numpy alone: MJD, east, north."""
     table = np.loadtxt(path, usecols=columns, skiprows=skip)
-    return np.polyfit(table[:, 0] / 365.25, table[:, 1:], 1)[0]
+    return [float(rate) for rate in np.polyfit(table[:, 0] / 365.25, table[:, 1:], 1)[0]]
 
 
 @pytest.mark.golden

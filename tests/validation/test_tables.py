@@ -26,8 +26,8 @@ PEGS = [
 def test_pegs_are_told_apart_and_count_from_their_first_survey(tmp_path: Path) -> None:
     a, b = read_station_table(written(tmp_path / "pegs.csv", PEGS), crs="EPSG:2193").series
     assert (a.name, b.name) == ("A", "B")
-    assert_allclose(a.displacement, [[0, 0, 0], [1.5, -1, -0.5]])
-    assert_allclose(b.displacement, [[0, 0, 0], [0.25, 0, np.nan]])
+    assert_allclose(a.displacement, [[0.0, 0.0, 0.0], [1.5, -1.0, -0.5]])
+    assert_allclose(b.displacement, [[0.0, 0.0, 0.0], [0.25, 0.0, np.nan]])
     assert_allclose((a.x, a.y), (1800000.75, 5499999.5))
 
 

@@ -72,8 +72,11 @@ def read_table_text(path: str | Path, most: int = TABLE_BYTES) -> str:
         with _unpacked(found, head) as file:
             content = file.read(most + 1)
         text = content.decode("utf-8-sig")
-    except (UnicodeDecodeError, lzma.LZMAError, EOFError, OSError) as problem:
-        message = f"{path} cannot be read as text in UTF-8 ({problem}): save the table as CSV, or get it again"
+    except UnicodeDecodeError as problem:
+        message = f"{path} is not text in UTF-8: save the table as CSV"
+        raise InputError(message) from problem
+    except (lzma.LZMAError, EOFError, OSError) as problem:
+        message = f"{path} cannot be unpacked ({problem}): get it again"
         raise InputError(message) from problem
     if len(content) > most:
         message = f"{path} has more than {most} bytes of text: this is no table of measurements"
