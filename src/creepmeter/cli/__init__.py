@@ -38,7 +38,9 @@ COMMANDS = {
     "statistics": Entry("creepmeter.cli.statistics", "Say how fast the ground moves within polygons.", "Velocity"),
     "detect": Entry("creepmeter.cli.detect", "Find areas that move faster than their errors allow.", "Velocity"),
     "downslope": Entry(
-        "creepmeter.cli.downslope", "Turn a horizontal velocity into motion down the slope.", "Velocity"
+        "creepmeter.cli.downslope",
+        "Turn a horizontal velocity into motion down the slope.",
+        "Velocity",
     ),
     "timeseries2velocity": Entry(
         "creepmeter.cli.timeseries2velocity",

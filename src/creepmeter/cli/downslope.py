@@ -24,7 +24,7 @@ from creepmeter.cli.session import say
 @file_out((".tif",), "Map with the bands downslope, its sigma, across, its sigma, slope, aspect.")
 @click.option("--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw the part down the slope.")
 def command(velocity: Path, dem: Path, min_slope: float, target: Path | None, figure: Path | None) -> None:
-    """Turn a horizontal velocity into motion down the slope, along the ground."""
+    """Turn a horizontal velocity into motion down the slope."""
     from creepmeter.workflow.slopes import write_downslope
 
     place = target or Path("downslope.tif")

@@ -16,7 +16,7 @@ from pyproj.exceptions import CRSError
 
 from creepmeter.errors import InputError
 from creepmeter.io import swap
-from creepmeter.io.text import read_table_text
+from creepmeter.io.tabletext import read_table_text
 from creepmeter.io.vector import read_frame
 from creepmeter.model.station import GEOGRAPHIC
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from creepmeter.errors import CreepmeterError, InputError
 from creepmeter.io.points import read_points
-from creepmeter.io.text import read_table_text
+from creepmeter.io.tabletext import read_table_text
 from creepmeter.model.station import Place, Station, StationRates
 from creepmeter.validation.dates import DateOrder
 from creepmeter.validation.gnss import is_gnss, read_gnss

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from creepmeter.errors import InputError
-from creepmeter.io.text import read_table_text
+from creepmeter.io.tabletext import read_table_text
 
 TEXT = "name,x\nÜ,1\n"
 
