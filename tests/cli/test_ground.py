@@ -112,6 +112,27 @@ def test_stations_that_cannot_be_used_are_named_and_the_others_go_on(
     assert set(table(tmp_path / "out" / "rates.csv")) == {*PEGS, "FAR"}
 
 
+def test_a_table_of_a_continent_does_not_fill_the_screen(call: Call, products: Products, tmp_path: Path) -> None:
+    lines = ["name,lon,lat,velocity_east,velocity_north", *(f"S{k},{10 + k / 100},46,0.02,0.01" for k in range(200))]
+    (tmp_path / "rates.csv").write_text("\n".join(lines))
+    named = ("--stations", pegs(tmp_path), tmp_path / "rates.csv", "--crs", "EPSG:32613")
+    result = call("validate", products.velocity, *named, "-o", tmp_path / "out")
+    assert result.exit_code == 3
+    assert len(result.stderr.splitlines()) < 40
+    assert "170 more, see left_out.txt" in result.stderr
+    assert (tmp_path / "out" / "left_out.txt").read_text().count("lies off the map") == 200
+
+
+def test_columns_that_clash_are_renamed(done: Call, products: Products, tmp_path: Path) -> None:
+    inside = gpd.read_file(products.outline)
+    inside["fid"], inside["Cells"] = ["a"], ["mine"]
+    inside.to_file(tmp_path / "a.geojson", driver="GeoJSON")
+    done("statistics", products.velocity, "--polygons", tmp_path / "a.geojson", "-o", tmp_path / "out.gpkg")
+    found = gpd.read_file(tmp_path / "out.gpkg")
+    assert found["fid_of_file"][0] == "a"
+    assert found["cells"][0] > 0
+
+
 def test_dates_of_two_readings_stop_the_comparison(call: Call, done: Call, products: Products, tmp_path: Path) -> None:
     columns = survey_columns(MOTION, PEGS, ("2017-03-04", "2018-02-11", "2019-03-05"))
     columns["date"] = [f"{day[8:]}/{day[5:7]}/{day[:4]}" for day in columns["date"]]

@@ -110,6 +110,16 @@ def test_agreement_is_bias_and_rmse_by_hand() -> None:
     assert agreement([]) == ()
 
 
+def test_errors_that_are_not_known_or_zero_make_no_pull() -> None:
+    one = rates("A", 301_000, 5_099_000, (1, 1))
+    field = motion()
+    found, _ = compare_rates(field.drop_vars("sigma"), [one])
+    assert np.isnan(agreement(found)[0].normalised)
+    exact = StationRates("B", 301_000, 5_099_000, "EPSG:32633", one.rate, np.zeros(3), np.zeros(3), "given")
+    found, _ = compare_rates(field.assign(sigma=0 * field["sigma"]), [exact])
+    assert np.isnan(agreement(found)[0].normalised)
+
+
 def test_the_table_has_a_line_for_each_station() -> None:
     found, _ = compare_rates(motion(), [rates("A", 301_000, 5_099_000, (1, 1)), rates("B", 302_000, 5_099_000, (1, 1))])
     columns = comparison_columns(found)

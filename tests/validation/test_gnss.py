@@ -47,8 +47,14 @@ def test_a_tenv_file_takes_its_place_from_a_table(tmp_path: Path) -> None:
     path = write_tenv(tmp_path / "a.tenv", TIMES, moved(TIMES))
     assert not read_stations([path]).series[0].is_placed
     places = written(tmp_path / "places.csv", ["name,lon,lat", "OTHER,1,2", "TEST,15.5,46.5"])
-    station = read_stations([path], positions=places).series[0]
+    # the system of pegs in another table is not that of lon, lat
+    station = read_stations([path], positions=places, crs="EPSG:2193").series[0]
     assert (station.x, station.y) == (15.5, 46.5)
+    metres = written(tmp_path / "metres.csv", ["name,x,y", "TEST,500000,5100000"])
+    station = read_stations([path], positions=metres, crs="EPSG:32633").series[0]
+    assert_allclose((station.x, station.y), (15.0, 46.05), atol=0.01)
+    with pytest.raises(InputError, match=r"metres\.csv has x, y in no known reference system"):
+        read_stations([path], positions=metres)
 
 
 def test_days_in_any_order_and_days_without_a_solution_do_no_harm(tmp_path: Path) -> None:

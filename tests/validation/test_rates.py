@@ -170,6 +170,15 @@ def test_two_surveys_have_the_error_that_is_stated() -> None:
     assert_allclose(unknown.rate, RATE)
 
 
+def test_few_residuals_that_are_small_by_chance_do_not_undercut_the_stated_error() -> None:
+    times = days(3, step=365)
+    lucky = fit_rates(station(times, sigma=0.02)).rates  # no residual at all
+    assert_allclose(lucky.sigma, 0.02 / np.sqrt(((np.arange(3) - 1) ** 2).sum()) * 365.25 / 365)
+    unstated = station(times, sigma=np.nan)
+    assert_allclose(fit_rates(unstated, RateOptions(position_sigma_m=0.02)).rates.sigma, lucky.sigma)
+    assert_allclose(fit_rates(unstated).rates.sigma, 0, atol=1e-9)
+
+
 def test_bins_hold_every_date_once() -> None:
     bins = time_bins(np.array([0.0, 0.1, 0.2, 0.3, 9.0, 9.1]), most=20)
     assert len(bins.of_date) == 6

@@ -69,4 +69,4 @@ def command(
     for line in done.lines:
         say(line)
     say(f"written: {', '.join(map(str, done.files))}")
-    end_with(done.left_out)
+    end_with(done.left_out_shown)

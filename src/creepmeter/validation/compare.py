@@ -174,7 +174,8 @@ def agreement(comparisons: Sequence[Comparison]) -> tuple[Agreement, ...]:
         return ()
     components = comparisons[0].components
     difference = np.stack([each.difference for each in comparisons])
-    scaled = difference / np.stack([each.sigma for each in comparisons])
+    sigma = np.stack([each.sigma for each in comparisons])
+    scaled = np.divide(difference, sigma, out=np.full_like(sigma, np.nan), where=sigma > 0)
     rows = [_agreement(name, difference[:, k : k + 1], scaled[:, k : k + 1]) for k, name in enumerate(components)]
     return (*rows, _agreement("horizontal", difference[:, :2], scaled[:, :2]))
 

@@ -26,6 +26,12 @@ class RateOptions(Options):
     )
     start_date: str | None = Field(None, description="First date of the stations that is used, YYYYMMDD")
     end_date: str | None = Field(None, description="Last date of the stations that is used, YYYYMMDD")
+    position_sigma_m: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Standard error of a coordinate where the file states none, metres; of pegs, a few centimetres",
+    )
     weights: Literal["sigma", "equal"] = Field(
         "sigma", description="Weights of the dates: 1/sigma^2 where the file states sigma, or all alike"
     )

@@ -18,6 +18,7 @@ from creepmeter.validation.options import RateOptions
 Floats = npt.NDArray[np.float64]
 
 _FEWEST = 2  # dates that make a rate
+_ENOUGH_FREEDOM = 10  # fewer residuals than that may be small by chance
 _SMALLEST_M = 1e-4  # a step that matters
 _WINDOW = 20  # dates on each side of a step
 _CLEAR = 10.0  # robust standard deviations; flicker noise reaches 5, a bad first year of a real station 7
@@ -75,7 +76,8 @@ def fit_rates(station: Station, options: RateOptions | None = None) -> StationFi
     :math:`(G^T W G)^{-1} \mathrm{SSE} / (N - P)`, and ``sigma`` that of :math:`G^+ C (G^+)^T` with the covariance of
     white and flicker noise that suits the residuals best, see `creepmeter.validation.noise.fitted_covariance`
     (``noise`` = ``flicker``). Fewer than 40 dates cannot tell the two apart: `sigma` is then `sigma_white`
-    (``white``). As many dates as terms leave no residuals: both come from the stated sigma (``stated``).
+    (``white``), and below 10 degrees of freedom at least what the stated sigma of the positions makes of it. As many
+    dates as terms leave no residuals: both come from the stated sigma (``stated``).
     """
     options = options or RateOptions()
     start, end = (None if text is None else as_epoch(text) for text in (options.start_date, options.end_date))
@@ -124,6 +126,8 @@ def _fit_component(station: Station, axis: int, terms: tuple[Term, ...], options
         return _Part(nothing, nothing, nothing, "none", np.empty(0))
     times, values = station.times[known], station.displacement[known, axis]
     stated = station.sigma[known, axis]
+    if options.position_sigma_m is not None:
+        stated = np.where(np.isfinite(stated), stated, options.position_sigma_m)
     _, _, design = design_columns(terms, times, station.times[0])
     design = np.ascontiguousarray(design)
     weight = _weights(stated, options)
@@ -133,11 +137,13 @@ def _fit_component(station: Station, axis: int, terms: tuple[Term, ...], options
     value = inverse @ values
     residual = values - design @ value
     freedom = len(values) - size
+    by_statement = np.sqrt((inverse**2) @ stated**2)
     if freedom == 0:
-        sigma = np.sqrt((inverse**2) @ stated**2)
-        return _Part(value, sigma, sigma, "stated", residual)
+        return _Part(value, by_statement, by_statement, "stated", residual)
     spread = float((weight * residual**2).sum()) / freedom
     white = np.sqrt((inverse**2 / weight).sum(axis=1) * spread)
+    if freedom < _ENOUGH_FREEDOM:
+        white = np.fmax(white, by_statement)
     coloured = _coloured_sigma(values, design, weight, times)
     noise = "white" if coloured is None else "flicker"
     return _Part(value, white if coloured is None else coloured, white, noise, residual)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pyproj import Transformer
+
 from creepmeter.errors import CreepmeterError, InputError
 from creepmeter.io.points import read_points
 from creepmeter.io.tabletext import read_table_text
-from creepmeter.model.station import Place, Station, StationRates
+from creepmeter.model.station import GEOGRAPHIC, Place, Station, StationRates
 from creepmeter.validation.dates import DateOrder
 from creepmeter.validation.gnss import is_gnss, read_gnss
 from creepmeter.validation.tables import read_station_table
@@ -90,16 +92,21 @@ def read_stations(
 
 
 def _positions(path: str | Path, crs: str | None) -> dict[str, Place]:
-    table = read_points(path, crs)
+    """Return places by name, in degrees: GNSS displacement runs along true east and north."""
+    table = read_points(path)
+    system = table.crs or crs
+    if system is None:
+        message = f"{path} has x, y in no known reference system: give --crs, or lon and lat"
+        raise InputError(message)
+    to_degrees = Transformer.from_crs(system, GEOGRAPHIC, always_xy=True)
+    lon, lat = to_degrees.transform(table.x, table.y)
     lower = {name.lower(): name for name in table.columns}
     column = next((lower[name] for name in ("name", "station", "site", "id") if name in lower), None)
     if column is None:
         message = f"{path} has no column name: positions need name, lon, lat"
         raise InputError(message)
     names = table.columns[column]
-    return {
-        name: Place(name, float(x), float(y), table.crs) for name, x, y in zip(names, table.x, table.y, strict=True)
-    }
+    return {name: Place(name, float(x), float(y), GEOGRAPHIC) for name, x, y in zip(names, lon, lat, strict=True)}
 
 
 def _at(station: Station, known: dict[str, Place]) -> Station:

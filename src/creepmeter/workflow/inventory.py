@@ -77,9 +77,7 @@ def statistics_of_file(
         message = f"none of the {len(shapes)} polygon(s) of {polygons} lies on the map: check the reference systems"
         raise InputError(message)
     columns: Columns = {**statistics_columns(found), **_slope_columns(motion, shapes, dem)}
-    own: Columns = {
-        str(name): list(frame[name]) for name in frame.columns if name not in (frame.geometry.name, *columns)
-    }
+    own = _own_columns(frame, columns)
     labels = _labels(own, len(shapes))
     left_out = tuple(
         f"{label}: no measured cell in it" for label, each in zip(labels, found, strict=True) if not each.measured
@@ -113,6 +111,12 @@ def _areas_of(shape: BaseGeometry) -> BaseGeometry:
     valid = make_valid(shape)
     parts = [part for part in getattr(valid, "geoms", [valid]) if part.area > 0]
     return union_all(parts)
+
+
+def _own_columns(frame: gpd.GeoDataFrame, columns: Columns) -> Columns:
+    """Return the columns of a file that clash neither with ours nor with the numbers of shapes in a GeoPackage."""
+    names = [name for name in frame.columns if name != frame.geometry.name and str(name).lower() not in columns]
+    return {"fid_of_file" if str(name).lower() == "fid" else str(name): list(frame[name]) for name in names}
 
 
 def _labels(own: Columns, count: int) -> list[str]:

@@ -12,6 +12,7 @@ import xarray as xr
 from creepmeter.errors import CreepmeterError, InputError
 from creepmeter.io.points import write_table
 from creepmeter.io.store import open as open_product
+from creepmeter.io.swap import write_text
 from creepmeter.model.schema import MOTION_MODEL, check
 from creepmeter.model.station import Comparison, Overlay, Station, StationRates
 from creepmeter.products.canvas import save_figure
@@ -22,6 +23,8 @@ from creepmeter.validation.options import RateOptions
 from creepmeter.validation.rates import fit_rates
 from creepmeter.validation.read import read_stations
 from creepmeter.workflow.pictures import background_of
+
+_MOST_LINES = 30  # stations on the screen; the tables have all
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,19 @@ class Validation:
     files: tuple[Path, ...]
 
     @property
+    def left_out_shown(self) -> tuple[str, ...]:
+        """The first of those left out, and how many more there are."""
+        more = len(self.left_out) - _MOST_LINES
+        if more <= 1:
+            return self.left_out
+        return (*self.left_out[:_MOST_LINES], f"{more} more, see left_out.txt")
+
+    @property
     def lines(self) -> list[str]:
         """What to tell the user: one line for each station, and how the map agrees with all of them."""
-        lines = [_station_line(each) for each in self.comparisons]
+        lines = [_station_line(each) for each in self.comparisons[:_MOST_LINES]]
+        if len(self.comparisons) > _MOST_LINES:
+            lines.append(f"... and {len(self.comparisons) - _MOST_LINES} more stations in the table")
         for row in agreement(self.comparisons):
             if row.stations == 0:
                 continue
@@ -140,7 +153,8 @@ def validate(
     stations : StationFiles
         Pegs, GNSS, rates.
     folder : Path
-        Gets ``comparison.csv``, ``rates.csv``, ``comparison.png`` and, with a series, ``series.png``.
+        Gets ``comparison.csv``, ``rates.csv``, ``comparison.png`` and, with a series, ``series.png``;
+        ``left_out.txt`` where something was.
     options : RateOptions
         How rates of stations are fitted.
     reference : str, optional
@@ -173,6 +187,9 @@ def validate(
         left_out += missing
         if overlays:
             files.append(save_figure(overlay_figure(overlays), folder / "series.png"))
+    if left_out:
+        files.append(folder / "left_out.txt")
+        write_text(files[-1], "\n".join(left_out) + "\n")
     return Validation(comparisons, tuple(found.rates), tuple(left_out), tuple(files))
 
 
