@@ -109,7 +109,9 @@ def test_stations_that_cannot_be_used_are_named_and_the_others_go_on(
     ):
         assert text in result.stderr
     assert set(table(tmp_path / "out" / "comparison.csv")) == set(PEGS)
-    assert set(table(tmp_path / "out" / "rates.csv")) == {*PEGS, "FAR"}
+    rates = table(tmp_path / "out" / "rates.csv")
+    assert set(rates) == {*PEGS, "FAR"}
+    assert (rates["P1"]["crs"], rates["FAR"]["crs"]) == ("EPSG:32613", "EPSG:4326")
 
 
 def test_a_table_of_a_continent_does_not_fill_the_screen(call: Call, products: Products, tmp_path: Path) -> None:

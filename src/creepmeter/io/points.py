@@ -108,6 +108,21 @@ def system_text(crs: str) -> str:
         raise InputError(message) from problem
 
 
+def system_code(crs: str | None) -> str:
+    """Return a reference system as short as it can be written: its EPSG number, else its name; empty for None.
+
+    Examples
+    --------
+    >>> system_code(system_text("EPSG:32633"))
+    'EPSG:32633'
+    """
+    if crs is None:
+        return ""
+    known = CRS.from_user_input(crs)
+    number = known.to_epsg()
+    return known.name if number is None else f"EPSG:{number}"
+
+
 def read_columns(path: str | Path) -> dict[str, list[str]]:
     """Read a table whose first line names its columns: comma, semicolon or tab between them, lines with ``#`` left out.
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from creepmeter.errors import CreepmeterError, InputError
-from creepmeter.io.points import write_table
+from creepmeter.io.points import system_code, write_table
 from creepmeter.io.store import open as open_product
 from creepmeter.io.swap import write_text
 from creepmeter.model.schema import MOTION_MODEL, check
@@ -224,6 +224,8 @@ def rate_columns(rates: Sequence[StationRates]) -> dict[str, list[object]]:
     """Return a table of rates: one line for each station, m/yr along the axes of its own reference system."""
     columns: dict[str, list[object]] = {"name": [each.name for each in rates]}
     columns |= {"x": [each.x for each in rates], "y": [each.y for each in rates]}
+    codes = {crs: system_code(crs) for crs in {each.crs for each in rates}}
+    columns["crs"] = [codes[each.crs] for each in rates]
     columns |= {"dates": [each.dates or "" for each in rates], "noise": [each.noise for each in rates]}
     for name in ("first", "last"):
         columns[name] = ["" if getattr(each, name) is None else str(getattr(each, name))[:10] for each in rates]
