@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -43,6 +44,7 @@ _FAST = 90  # percentile of the speeds of the stations
 _NAMED = 40  # more names hide one another
 _ACROSS = 2
 _MOST_PANELS = 12
+_PALE = 0.55  # share of white
 _MANY = 100  # dates of a station that are drawn as dots without a line
 
 
@@ -183,15 +185,11 @@ def _draw_overlay(axes: Axes, each: Overlay) -> None:
     texts = []
     for k, component in enumerate(each.components):
         colour = COMPONENT_COLOURS.get(component, OTHER_COLOUR)
-        many = len(each.times) > _MANY
-        axes.plot(
-            date2num(each.times), each.on_ground[:, k], linestyle="none" if many else "-", linewidth=0.7,
-            marker="s", markersize=1.2 if many else 4.5, color=colour, alpha=0.55,
-            markerfacecolor=colour if many else "none", zorder=2,
-        )  # fmt: skip
+        _draw_ground(axes, each, k, colour)
         axes.errorbar(
             date2num(each.map_times), each.on_map[:, k], yerr=np.nan_to_num(each.on_map_sigma[:, k]), fmt="o",
-            markersize=2.8, color=colour, elinewidth=0.7, capsize=1.4, capthick=0.6, zorder=3,
+            markersize=3.4, color=colour, markeredgecolor="white", markeredgewidth=0.4, elinewidth=0.7, capsize=1.4,
+            capthick=0.6, zorder=3,
         )  # fmt: skip
         if np.isfinite(each.rmse[k]):
             texts.append(f"{component} {each.rmse[k]:.2g} m")
@@ -201,6 +199,19 @@ def _draw_overlay(axes: Axes, each: Overlay) -> None:
     axes.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
     date_axis(axes)
     tidy(axes, grid=True)
+
+
+def _draw_ground(axes: Axes, each: Overlay, component: int, colour: str) -> None:
+    """Draw surveys as open squares joined by a line, daily positions as a band of pale dots."""
+    times, values = date2num(each.times), each.on_ground[:, component]
+    if len(times) > _MANY:
+        pale = _PALE + (1 - _PALE) * np.array(to_rgb(colour))
+        axes.plot(times, values, ".", markersize=1.5, color=tuple(pale), zorder=2)
+        return
+    axes.plot(
+        times, values, linewidth=0.7, marker="s", markersize=4.5, color=colour, alpha=0.55, markerfacecolor="none",
+        zorder=2,
+    )  # fmt: skip
 
 
 def _overlay_handles(shown: Sequence[Overlay]) -> list[Line2D]:
