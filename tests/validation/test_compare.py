@@ -80,6 +80,15 @@ def test_rates_of_true_east_are_turned_onto_the_grid() -> None:
     assert abs(one.on_ground[1] - north) > 0.02  # two degrees of turn are seen
 
 
+@pytest.mark.parametrize("west", [-118.0, 242.0, 602.0])
+def test_longitudes_of_map_and_station_may_run_differently(west: float) -> None:
+    grid = GeoBox((30, 40), Affine(0.01, 0, west, 0, -0.01, 34.2), "EPSG:4326")
+    (one,), _ = compare_rates(motion(grid), [rates("A", -117.9, 34.1, (1, 1), "EPSG:4326")])
+    assert_allclose((one.column, one.row), (10, 10), atol=1e-6)
+    _, left_out = compare_rates(motion(grid), [rates("B", -118.1, 34.1, (1, 1), "EPSG:4326")])
+    assert "B: lies off the map" in left_out[0]
+
+
 def test_relative_to_a_station_the_motion_of_the_frame_goes_away() -> None:
     field = plane(UTM)
     places = [(301_000.0, 5_099_000.0), (302_000.0, 5_099_500.0), (302_500.0, 5_098_200.0)]

@@ -102,6 +102,15 @@ def test_tables_that_cannot_be_used_say_why(tmp_path: Path, lines: list[str], cr
         read_stations([written(tmp_path / "pegs.csv", lines)], crs=crs)
 
 
+def test_a_line_is_named_as_it_stands_in_the_file(tmp_path: Path) -> None:
+    lines = ["# survey of the slide", "name,date,east,north", "", "A,2018-01-01,1,2", "# lost", "A,2018-02-30,1,2"]
+    with pytest.raises(EpochError, match=r"pegs\.csv, line 6: '2018-02-30'"):
+        read_station_table(written(tmp_path / "pegs.csv", lines), crs="EPSG:2193")
+    lines[5] = "A,2018-02-20,1,two"
+    with pytest.raises(InputError, match=r"pegs\.csv, line 6: 'two' is no number"):
+        read_station_table(written(tmp_path / "pegs.csv", lines), crs="EPSG:2193")
+
+
 def test_one_bad_peg_does_not_stop_the_others(tmp_path: Path) -> None:
     lines = ["name,date,east,north", "A,2018-01-01,,", "B,2018-01-01,1800000,5500000", "B,2019-01-01,1800001,5500000"]
     found = read_stations([written(tmp_path / "pegs.csv", lines)], crs="EPSG:2193")

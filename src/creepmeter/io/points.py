@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +123,14 @@ def system_code(crs: str | None) -> str:
     return known.name if number is None else f"EPSG:{number}"
 
 
-def read_columns(path: str | Path) -> dict[str, list[str]]:
+class Columns(NamedTuple):
+    """Entries of a table by the names of its columns, and the line of the file that each row stands in."""
+
+    entries: dict[str, list[str]]
+    lines: list[int]
+
+
+def read_columns(path: str | Path) -> Columns:
     """Read a table whose first line names its columns: comma, semicolon or tab between them, lines with ``#`` left out.
 
     Raises
@@ -131,20 +138,23 @@ def read_columns(path: str | Path) -> dict[str, list[str]]:
     InputError
         The file is unreadable, empty or a web page, or a line has another number of entries than the first.
     """
-    lines = [line for line in read_table_text(path).splitlines() if line.strip() and not line.startswith("#")]
-    head = lines[0] if lines else ""
-    rows = list(csv.reader(lines, delimiter=max(_DELIMITERS, key=head.count)))
-    rows = [row for row in rows if any(row)]
+    numbered = list(enumerate(read_table_text(path).splitlines(), start=1))
+    numbered = [(line, text) for line, text in numbered if text.strip() and not text.startswith("#")]
+    head = numbered[0][1] if numbered else ""
+    parsed = csv.reader([text for _, text in numbered], delimiter=max(_DELIMITERS, key=head.count))
+    found = [(line, row) for (line, _), row in zip(numbered, parsed, strict=False) if any(row)]
+    rows = [row for _, row in found]
     names = [name.strip() for name in rows[0]] if rows else []
     short = next((k for k, row in enumerate(rows) if len(row) != len(names)), None)
     if short is not None:
         message = f"{path}: point {short} has {len(rows[short])} entries, the first line names {len(names)} columns"
         raise InputError(message)
-    return {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
+    entries = {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
+    return Columns(entries, [line for line, _ in found[1:]])
 
 
 def _read_table(path: str | Path, system: str | None) -> PointTable:
-    columns = read_columns(path)
+    columns = read_columns(path).entries
     lower = {name.lower(): name for name in columns}
     pair = next((pair for pair in _PLACES if set(pair) <= set(lower)), None)
     count = len(next(iter(columns.values()), []))

@@ -44,8 +44,11 @@ class Place:
 
     def pixel(self, grid: Grid) -> tuple[float, float]:
         """Return column and row on a grid, (0, 0) = upper left corner of the first pixel; NaN = nowhere."""
-        column, row = pixel_position(grid, self.x, self.y, self.crs)
-        return float(column), float(row)
+        column, row = (float(at) for at in pixel_position(grid, self.x, self.y, self.crs))
+        if grid.crs is not None and grid.crs.geographic:
+            turned = column % (360.0 / abs(grid.affine.a))  # longitudes of the map may run from 0 to 360
+            column = turned if turned <= grid.shape[1] else column
+        return column, row
 
     def turned(self, values: Floats, grid: Grid) -> Floats:
         """Return arrows (..., 3) of the station's reference system along the axes of a grid."""

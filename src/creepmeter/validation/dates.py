@@ -42,7 +42,9 @@ class _Entry:
             return None
 
 
-def read_dates(texts: Sequence[str], order: DateOrder = "auto", *, name: str, first_line: int = 2) -> Epochs:
+def read_dates(
+    texts: Sequence[str], order: DateOrder = "auto", *, name: str, lines: Sequence[int] | None = None
+) -> Epochs:
     """Read a column of dates.
 
     Parameters
@@ -54,8 +56,8 @@ def read_dates(texts: Sequence[str], order: DateOrder = "auto", *, name: str, fi
         Of dates that end with the year. ``auto``: the one order in which all dates of the column are in the calendar.
     name : str
         File, for messages.
-    first_line : int
-        Line of the first date in the file.
+    lines : sequence of int, optional
+        Line of each date in the file; by default from the second on.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def read_dates(texts: Sequence[str], order: DateOrder = "auto", *, name: str, fi
     >>> [str(time)[:10] for time in read_dates(["03/04/2018", "25/03/2018"], name="pegs.csv")]
     ['2018-04-03', '2018-03-25']
     """
-    entries = [_Entry(first_line + k, text.strip(), _parts(text.strip())) for k, text in enumerate(texts)]
+    places = range(2, len(texts) + 2) if lines is None else lines
+    entries = [_Entry(line, text.strip(), _parts(text.strip())) for line, text in zip(places, texts, strict=True)]
     open_ones = [entry for entry in entries if entry.parts is not None]
     chosen = _order_of(open_ones, order, name) if open_ones else "day-first"
     return np.array([_read(entry, chosen, name) for entry in entries], "datetime64[ns]")
@@ -88,7 +91,8 @@ def _read(entry: _Entry, order: str, name: str) -> Epoch:
     try:
         return as_epoch(_plain(entry.text))
     except ValueError as problem:
-        message = f"{name}, line {entry.line}: {problem}"
+        shown = "" if repr(entry.text) in str(problem) else f"{entry.text!r} is no date: "
+        message = f"{name}, line {entry.line}: {shown}{problem}"
         raise EpochError(message) from problem
 
 

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from pyproj import CRS, Transformer
 
 from creepmeter.errors import InputError
-from creepmeter.io.points import read_columns, system_text
+from creepmeter.io.points import Columns, read_columns, system_text
 from creepmeter.model.epoch import Epochs
 from creepmeter.model.station import GEOGRAPHIC, Station, StationRates
 from creepmeter.validation.dates import DateOrder, read_dates
@@ -69,6 +69,7 @@ class _Table:
     """Columns by role."""
 
     path: Path
+    lines: list[int]
     roles: dict[str, list[str]]
     factors: dict[str, float]
 
@@ -79,7 +80,7 @@ class _Table:
         """Return a column as numbers in metres, degrees or m/yr; NaN where it is empty or not there."""
         if role not in self.roles:
             return np.full(self.count, np.nan)
-        values = [self._number(text, role, line) for line, text in enumerate(self.roles[role], 2)]
+        values = [self._number(text, role, line) for line, text in zip(self.lines, self.roles[role], strict=True)]
         return np.array(values) * self.factors.get(role, 1.0)
 
     def _number(self, text: str, role: str, line: int) -> float:
@@ -95,7 +96,7 @@ class _Table:
 
     @property
     def count(self) -> int:
-        return len(next(iter(self.roles.values())))
+        return len(self.lines)
 
     def has(self, *roles: str) -> bool:
         return all(role in self.roles for role in roles)
@@ -129,7 +130,7 @@ def read_station_table(path: str | Path, *, crs: str | None = None, date_order: 
             "east, north or lon, lat (of a survey), or velocity_east, velocity_north"
         )
         raise InputError(message)
-    times = read_dates(table.texts("date"), date_order, name=str(path))
+    times = read_dates(table.texts("date"), date_order, name=str(path), lines=table.lines)
     series, left_out = [], []
     for name, rows in _by_station(table).items():
         try:
@@ -139,13 +140,13 @@ def read_station_table(path: str | Path, *, crs: str | None = None, date_order: 
     return StationTable(tuple(series), (), tuple(left_out))
 
 
-def _with_roles(path: Path, columns: dict[str, list[str]]) -> _Table:
-    if not columns or not next(iter(columns.values())):
+def _with_roles(path: Path, columns: Columns) -> _Table:
+    if not columns.lines:
         message = f"{path} has no line below its column names: get it again"
         raise InputError(message)
     roles: dict[str, list[str]] = {}
     factors: dict[str, float] = {}
-    for name, values in columns.items():
+    for name, values in columns.entries.items():
         found = _role(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"))
         if found is None:
             continue
@@ -154,7 +155,7 @@ def _with_roles(path: Path, columns: dict[str, list[str]]) -> _Table:
             message = f"{path} has two columns for {role}, one of them {name!r}: leave one out"
             raise InputError(message)
         roles[role], factors[role] = values, factor
-    return _Table(path, roles, factors)
+    return _Table(path, columns.lines, roles, factors)
 
 
 def _role(name: str) -> tuple[str, float] | None:
@@ -189,7 +190,7 @@ def _by_station(table: _Table) -> dict[str, Rows]:
         return {table.path.name.split(".")[0]: np.arange(table.count)}
     names = np.array(table.texts("name"))
     if (names == "").any():
-        message = f"{table.path}, line {int(np.argmax(names == '')) + 2}: a line without a station's name"
+        message = f"{table.path}, line {table.lines[int(np.argmax(names == ''))]}: a line without a station's name"
         raise InputError(message)
     return {str(name): np.flatnonzero(names == name) for name in dict.fromkeys(names)}
 
