@@ -90,6 +90,11 @@ class _Table:
             message = f"{self.path}, line {line}: {text!r} is no number ({role})"
             raise InputError(message) from problem
 
+    def take(self, rows: Rows) -> _Table:
+        """Return some of the lines."""
+        roles = {role: [texts[k] for k in rows] for role, texts in self.roles.items()}
+        return _Table(self.path, [self.lines[k] for k in rows], roles, self.factors)
+
     def axes(self, kind: str) -> Floats:
         """Return the columns east, north, up of one kind, (n, 3)."""
         return np.stack([self.numbers(f"{kind}{axis}") for axis in _AXIS], axis=1)
@@ -134,7 +139,7 @@ def read_station_table(path: str | Path, *, crs: str | None = None, date_order: 
     series, left_out = [], []
     for name, rows in _by_station(table).items():
         try:
-            series.append(_series(table, name, rows, times, crs))
+            series.append(_series(table.take(rows), name, times[rows], crs))
         except InputError as problem:
             left_out.append(f"{name}: {problem}")
     return StationTable(tuple(series), (), tuple(left_out))
@@ -195,28 +200,31 @@ def _by_station(table: _Table) -> dict[str, Rows]:
     return {str(name): np.flatnonzero(names == name) for name in dict.fromkeys(names)}
 
 
-def _series(table: _Table, name: str, rows: Rows, times: Epochs, crs: str | None) -> Station:
-    rows = rows[np.argsort(times[rows], kind="stable")]
+def _series(table: _Table, name: str, times: Epochs, crs: str | None) -> Station:
+    """Return the station whose lines a table holds."""
     needed = ("lon", "lat") if table.has("lon", "lat") else ("east", "north")
-    rows = rows[np.isfinite(np.stack([table.numbers(role)[rows] for role in needed])).all(axis=0)]
-    moving = "moved_" if table.has("moved_east", "moved_north") else ""
-    if len(rows) == 0:
+    known = np.isfinite([table.numbers(role) for role in needed]).all(axis=0)
+    if not known.any():
         message = f"no line has both {needed[0]} and {needed[1]}: fill them in or leave the station out"
         raise InputError(message)
-    x, y = (float(np.median(table.numbers(role)[rows])) for role in needed)
-    position = table.axes(moving)[rows]
+    rows = np.flatnonzero(known)
+    rows = rows[np.argsort(times[rows], kind="stable")]
+    table, times = table.take(rows), times[rows]
+    moving = "moved_" if table.has("moved_east", "moved_north") else ""
+    position = table.axes(moving)
+    x, y = (float(np.median(table.numbers(role))) for role in needed)
     if needed[0] == "lon":
         system: str = GEOGRAPHIC
-        lon, lat = (table.numbers(role)[rows] for role in needed)
+        lon, lat = (table.numbers(role) for role in needed)
         _require_degrees(lon, lat)
         x = (x + 180.0) % 360.0 - 180.0
         if not moving and not table.has("east", "north"):
-            position = _metres_around(lon, lat, table.numbers("up")[rows])
+            position = _metres_around(lon, lat, table.numbers("up"))
     else:
-        system = _system(table, rows, crs)
+        system = _system(table, np.arange(table.count), crs)
         position = position if moving else position * _metre(system)
     first = [column[np.isfinite(column)][0] if np.isfinite(column).any() else np.nan for column in position.T]
-    return Station(name, x, y, system, times[rows], position - np.array(first), table.axes("sigma_")[rows])
+    return Station(name, x, y, system, times, position - np.array(first), table.axes("sigma_"))
 
 
 def _require_degrees(lon: Floats, lat: Floats) -> None:
