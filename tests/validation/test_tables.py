@@ -107,8 +107,10 @@ def test_a_line_is_named_as_it_stands_in_the_file(tmp_path: Path) -> None:
     with pytest.raises(EpochError, match=r"pegs\.csv, line 6: '2018-02-30'"):
         read_station_table(written(tmp_path / "pegs.csv", lines), crs="EPSG:2193")
     lines[5] = "A,2018-02-20,1,two"
-    with pytest.raises(InputError, match=r"pegs\.csv, line 6: 'two' is no number"):
-        read_station_table(written(tmp_path / "pegs.csv", lines), crs="EPSG:2193")
+    found = read_station_table(written(tmp_path / "pegs.csv", [*lines, "B,2018-02-20,1,2"]), crs="EPSG:2193")
+    assert "A: " in found.left_out[0]
+    assert "pegs.csv, line 6: 'two' is no number" in found.left_out[0]
+    assert [station.name for station in found.series] == ["B"]
 
 
 def test_one_bad_peg_does_not_stop_the_others(tmp_path: Path) -> None:

@@ -42,6 +42,25 @@ _LONG_TABLE = 40
 
 
 @dataclass(frozen=True)
+class ReportTable:
+    """A table of the page.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    head : sequence of str
+        Names of the columns.
+    rows : sequence of sequence of str
+        Cells.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """What a report is made from. Only `motion` is needed; sections without data are left out or say so.
 
@@ -61,6 +80,8 @@ class ReportContext:
         What it is.
     outlines : sequence
         Shapely geometries or arrays (n, 2) in map coordinates.
+    tables : sequence of ReportTable
+        Shown after the key figures.
     title : str
         Heading of the page.
     settings : str
@@ -80,6 +101,7 @@ class ReportContext:
     background_grid: Grid | None = None
     background_kind: Literal["image", "height"] = "image"
     outlines: Sequence[Any] = field(default=())
+    tables: Sequence[ReportTable] = field(default=())
     title: str = "Ground motion"
     settings: str = ""
     notes: Sequence[str] = field(default=())
@@ -148,6 +170,7 @@ def render_report(context: ReportContext) -> str:
         figures=key_figures(context.motion, context.series, context.stack, points, context.stable)
         + ([] if after is None else stable_rows(before, after)),
         pictures={picture.name: picture for picture in _pictures(context, points, before, after)},
+        tables=context.tables,
         pairs=rows,
         pairs_open=len(rows) <= _LONG_TABLE,
         components=[] if context.stack is None else [str(name) for name in context.stack["component"].values],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from creepmeter.io.store import open as open_product
 from creepmeter.io.vector import read_frame, write_frame
 from creepmeter.model.grid import grid_of
 from creepmeter.model.schema import MOTION_MODEL, check
+from creepmeter.products.report import ReportTable
 from creepmeter.velocity.detect import detect_moving
 from creepmeter.velocity.options import DetectOptions
 from creepmeter.velocity.polygons import cells_of, polygon_statistics, statistics_columns
@@ -199,3 +201,30 @@ def statistics_lines(columns: Columns, *, most: int = 12) -> list[str]:
     if len(columns[label]) > most:
         lines.append(f"... and {len(columns[label]) - most} more in the table")
     return lines
+
+
+_SHOWN = (  # column, heading, factor, digits
+    ("area_m2", "Area (ha)", 1e-4, ".3g"),
+    ("measured", "Measured (%)", 100.0, ".0f"),
+    ("speed_median", "Median speed (m/yr)", 1.0, ".3g"),
+    ("speed_p95", "95 % speed (m/yr)", 1.0, ".3g"),
+    ("sigma", "Standard error (m/yr)", 1.0, ".2g"),
+    ("direction_deg", "Direction (° from north)", 1.0, ".0f"),
+    ("slope_deg", "Slope (°)", 1.0, ".0f"),
+    ("downslope", "Down the slope (m/yr)", 1.0, ".3g"),
+)
+
+
+def motion_table(title: str, path: Path) -> ReportTable:
+    """Return a table of polygons and their motion for people, from what `statistics_of_file` wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    shown = [column for column in _SHOWN if rows and column[0] in rows[0]]
+    label = next(iter(rows[0]), "") if rows else ""
+    cells = [[row[label], *(_cell(row[name], factor, form) for name, _, factor, form in shown)] for row in rows]
+    return ReportTable(title, ["Name", *(heading for _, heading, _, _ in shown)], cells)
+
+
+def _cell(text: str, factor: float, form: str) -> str:
+    value = float(text) if text else np.nan
+    return f"{factor * value:{form}}" if np.isfinite(value) else "not known"
