@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-<<<<<<< HEAD
-=======
 from dataclasses import replace
->>>>>>> validation
 
 import numpy as np
 import pytest
@@ -63,8 +60,6 @@ def test_many_stations_are_drawn_without_names(make_motion: Maker, utm: Grid) ->
     assert not figure.axes[0].texts
 
 
-<<<<<<< HEAD
-=======
 def test_the_fastest_arrow_stays_short_among_many_at_rest(make_motion: Maker, utm: Grid) -> None:
     motion = make_motion(utm)
     still = [replace(each, on_map=0.0 * each.on_map, on_ground=0.0 * each.on_ground) for each in compared(motion, 60)]
@@ -76,7 +71,6 @@ def test_the_fastest_arrow_stays_short_among_many_at_rest(make_motion: Maker, ut
     assert 0.1 < 3.0 / arrows.scale / (right - left) < 0.25
 
 
->>>>>>> validation
 def test_without_stations_there_is_nothing_to_draw(make_motion: Maker, utm: Grid) -> None:
     with pytest.raises(SchemaError, match="no station on the map to draw"):
         comparison_figure(make_motion(utm), [])

@@ -28,6 +28,7 @@ def _write(folder: Path, text: str) -> Path:
 
 def test_the_smallest_run_file_of_the_documentation_is_read(tmp_path: Path) -> None:
     config = read_config(_write(tmp_path, DESIGN_EXAMPLE))
+    assert config.images is not None
     assert config.images.files == ("scenes/*.jpg",)
     assert (config.pairs.min_days, config.pairs.max_days) == (8, 30)
     assert (config.track.chip_px, config.track.within) == (32, "glacier.jpg")
@@ -82,6 +83,7 @@ def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
     assert config.track.chip_px == 64
     assert config.velocity.terms == ("rate", "annual")
     assert config.output.title == "A: B"
+    assert config.images is not None
     assert config.images.files == ("*.png",)
     assert config.pairs.max_days == 30
 

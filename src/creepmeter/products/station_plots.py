@@ -40,10 +40,7 @@ Floats = npt.NDArray[np.float64]
 MAP_COLOUR, GROUND_COLOUR = "#ffffff", "#ff5a1f"
 _MAP_IN = 5.0
 _REACH = 0.14  # of the longer side of the map: length of a fast arrow
-<<<<<<< HEAD
-=======
 _LONGEST = 1.5  # of the fastest arrow, in lengths of a fast one
->>>>>>> validation
 _FAST = 90  # percentile of the speeds of the stations
 _NAMED = 40  # more names hide one another
 _ACROSS = 2
@@ -88,12 +85,8 @@ def comparison_figure(
     on_map, on_ground = (
         np.array([getattr(each, name)[:2] for each in comparisons]) for name in ("on_map", "on_ground")
     )
-<<<<<<< HEAD
-    fast = float(np.percentile(np.hypot(*np.concatenate([on_map, on_ground]).T), _FAST))
-=======
     speed = np.hypot(*np.concatenate([on_map, on_ground]).T)
     fast = max(float(np.percentile(speed, _FAST)), float(speed.max()) / _LONGEST)
->>>>>>> validation
     left, right, bottom, top = frame.extent
     scale = max(fast, 1e-12) / (_REACH * max(abs(right - left), abs(top - bottom)))
     for arrows, colour, width in ((on_map, MAP_COLOUR, 0.05), (on_ground, GROUND_COLOUR, 0.02)):

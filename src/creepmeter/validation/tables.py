@@ -90,14 +90,11 @@ class _Table:
             message = f"{self.path}, line {line}: {text!r} is no number ({role})"
             raise InputError(message) from problem
 
-<<<<<<< HEAD
-=======
     def take(self, rows: Rows) -> _Table:
         """Return some of the lines."""
         roles = {role: [texts[k] for k in rows] for role, texts in self.roles.items()}
         return _Table(self.path, [self.lines[k] for k in rows], roles, self.factors)
 
->>>>>>> validation
     def axes(self, kind: str) -> Floats:
         """Return the columns east, north, up of one kind, (n, 3)."""
         return np.stack([self.numbers(f"{kind}{axis}") for axis in _AXIS], axis=1)
@@ -142,11 +139,7 @@ def read_station_table(path: str | Path, *, crs: str | None = None, date_order: 
     series, left_out = [], []
     for name, rows in _by_station(table).items():
         try:
-<<<<<<< HEAD
-            series.append(_series(table, name, rows, times, crs))
-=======
             series.append(_series(table.take(rows), name, times[rows], crs))
->>>>>>> validation
         except InputError as problem:
             left_out.append(f"{name}: {problem}")
     return StationTable(tuple(series), (), tuple(left_out))
@@ -207,30 +200,6 @@ def _by_station(table: _Table) -> dict[str, Rows]:
     return {str(name): np.flatnonzero(names == name) for name in dict.fromkeys(names)}
 
 
-<<<<<<< HEAD
-def _series(table: _Table, name: str, rows: Rows, times: Epochs, crs: str | None) -> Station:
-    rows = rows[np.argsort(times[rows], kind="stable")]
-    needed = ("lon", "lat") if table.has("lon", "lat") else ("east", "north")
-    rows = rows[np.isfinite(np.stack([table.numbers(role)[rows] for role in needed])).all(axis=0)]
-    moving = "moved_" if table.has("moved_east", "moved_north") else ""
-    if len(rows) == 0:
-        message = f"no line has both {needed[0]} and {needed[1]}: fill them in or leave the station out"
-        raise InputError(message)
-    x, y = (float(np.median(table.numbers(role)[rows])) for role in needed)
-    position = table.axes(moving)[rows]
-    if needed[0] == "lon":
-        system: str = GEOGRAPHIC
-        lon, lat = (table.numbers(role)[rows] for role in needed)
-        _require_degrees(lon, lat)
-        x = (x + 180.0) % 360.0 - 180.0
-        if not moving and not table.has("east", "north"):
-            position = _metres_around(lon, lat, table.numbers("up")[rows])
-    else:
-        system = _system(table, rows, crs)
-        position = position if moving else position * _metre(system)
-    first = [column[np.isfinite(column)][0] if np.isfinite(column).any() else np.nan for column in position.T]
-    return Station(name, x, y, system, times[rows], position - np.array(first), table.axes("sigma_")[rows])
-=======
 def _series(table: _Table, name: str, times: Epochs, crs: str | None) -> Station:
     """Return the station whose lines a table holds."""
     needed = ("lon", "lat") if table.has("lon", "lat") else ("east", "north")
@@ -256,7 +225,6 @@ def _series(table: _Table, name: str, times: Epochs, crs: str | None) -> Station
         position = position if moving else position * _metre(system)
     first = [column[np.isfinite(column)][0] if np.isfinite(column).any() else np.nan for column in position.T]
     return Station(name, x, y, system, times, position - np.array(first), table.axes("sigma_"))
->>>>>>> validation
 
 
 def _require_degrees(lon: Floats, lat: Floats) -> None:
