@@ -5,12 +5,12 @@ A stack prepares each image once for all its pairs. One thread, so that CPU time
 
 from __future__ import annotations
 
+import time
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.measuring import cpu_seconds, in_own_process, peak_mb
+from benchmarks.measuring import cpu_seconds, in_own_process, peak_mb, spent
 from creepmeter.blocks import NullProgress
 from creepmeter.io.raster import read_image, write_geotiff
 from creepmeter.kernels.threads import limit_threads
@@ -35,7 +35,7 @@ track: {{chip_px: {chip}, step_px: {step}, search_px: {search}}}
 compute: {{threads: 1, memory_gb: 1}}
 """
 DAYS = 24.0
-LONE_PAIRS = 3  # of which the cheapest counts
+EVERY = 10  # pairs of the stack after which one is measured alone as well: on a busy machine both then suffer alike
 
 
 def run(images: int = IMAGES, size: int = SIZE) -> dict[str, float | str]:
@@ -43,8 +43,8 @@ def run(images: int = IMAGES, size: int = SIZE) -> dict[str, float | str]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         in_own_process(write_inputs, folder, images, size)
-        lone, points, lone_peak = in_own_process(lone_pair, folder)
-        matched, pairs, peak = in_own_process(all_pairs_in_memory, folder)
+        points, lone_peak = in_own_process(lone_pair, folder)
+        matched, lone, pairs, peak = in_own_process(all_pairs_in_memory, folder)
         stepped, step_peak = in_own_process(all_pairs_of_a_run, folder)
     return {
         "images": float(images),
@@ -73,31 +73,35 @@ def write_inputs(folder: Path, images: int, size: int) -> None:
     (folder / "images" / "run.yaml").write_text(text, encoding="utf-8")
 
 
-def lone_pair(folder: Path) -> tuple[float, int, float]:
-    """Return CPU time of one pair by itself, its points, and the peak memory of this process."""
-    paths = sorted((folder / "images").glob("*.tif"))[: LONE_PAIRS + 1]
-    images = [read_image(path)[0] for path in paths]
+def lone_pair(folder: Path) -> tuple[int, float]:
+    """Return the points of one pair, and the peak memory of this process."""
+    images = [read_image(path)[0] for path in sorted((folder / "images").glob("*.tif"))[:2]]
     with limit_threads(1):
-        field = track_arrays(images[0], images[1], options=OPTIONS)  # compiles
-        costs = [cpu_seconds(partial(track_arrays, *pair, options=OPTIONS), 1) for pair in pairwise(images)]
-    return min(costs), field.valid.size, peak_mb()
+        return track_arrays(*images, options=OPTIONS).valid.size, peak_mb()
 
 
-def all_pairs_in_memory(folder: Path) -> tuple[float, int, float]:
-    """Return CPU time of preparing all images and matching all pairs, the number of pairs, and peak memory."""
+def all_pairs_in_memory(folder: Path) -> tuple[float, float, int, float]:
+    """Return CPU time of preparing all images and matching all pairs, that of a lone pair, pairs, and peak memory."""
     config = read_config(folder / "images" / "run.yaml")
     setting = prepare(config, folder / "images", folder / "memory", NullProgress(), [])
     images = setting.images
     pairs = [(images.index_of(pair.ref), images.index_of(pair.sec)) for pair in setting.network.pairs]
+    matched, lone = 0.0, []
 
-    def work(count: int) -> None:
-        library = ImageLibrary(images, config.track, config.compute.memory_gb, pairs)
-        for ref, sec in pairs[:count]:
-            match(library.get(ref), library.get(sec), config.track)
+    def in_stack(library: ImageLibrary, ref: int, sec: int) -> None:
+        match(library.get(ref), library.get(sec), config.track)
 
     with limit_threads(1):
-        work(1)  # compiles
-        return cpu_seconds(lambda: work(len(pairs)), 1), len(pairs), peak_mb()
+        in_stack(ImageLibrary(images, config.track, config.compute.memory_gb, pairs), *pairs[0])  # compiles
+        begin = time.process_time()
+        library = ImageLibrary(images, config.track, config.compute.memory_gb, pairs)
+        matched += time.process_time() - begin
+        for k, (ref, sec) in enumerate(pairs):
+            matched += spent(partial(in_stack, library, ref, sec))[0]
+            if k % EVERY == 0:
+                values = [images.read(index)[0] for index in (ref, sec)]
+                lone.append(spent(partial(track_arrays, *values, options=OPTIONS))[0])
+    return matched, sum(lone) / len(lone), len(pairs), peak_mb()
 
 
 def all_pairs_of_a_run(folder: Path) -> tuple[float, float]:

@@ -112,3 +112,22 @@ def test_wrong_usage_is_said_before_anything_is_asked(words: tuple[str, ...], sa
     done = run(*words)
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_of_many_scenes_those_kept_are_named_and_the_others_counted(made: SimulatedCatalogue, tmp_path: Path) -> None:
+    items = []
+    for day in range(1, 61):
+        item = json.loads(json.dumps(made.items[0]))
+        item["id"] = f"S2A_33TVM_{day:04d}"
+        item["properties"] |= {"datetime": f"2020-{1 + day // 28:02d}-{1 + day % 28:02d}T10:00:00Z"}
+        item["properties"]["eo:cloud_cover"] = 0.0 if day % 30 == 0 else 90.0
+        items.append(item)
+    listed = tmp_path / "items.json"
+    listed.write_text(json.dumps({"type": "FeatureCollection", "features": items}), encoding="utf-8")
+    done = run(
+        made.folder / "aoi.geojson", "--catalogue", listed, "--years", "2020", "--no-measure", "-o", tmp_path / "a.json"
+    )
+    assert done.exit_code == 0, done.output
+    assert done.output.count("  kept   ") == 2
+    assert "58 dropped: too little of the area seen" in done.output
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").count("\n") == 61

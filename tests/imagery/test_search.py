@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from shapely import MultiPolygon, box
 from shapely.geometry import mapping
+from shapely.geometry import shape as shape_of
 from tests.imagery.fault_proxy import (
     Act,
     Answer,
@@ -30,7 +31,7 @@ from tests.imagery.fault_proxy import (
 )
 from tests.imagery.servers import api_served, files_served
 
-from creepmeter.errors import CreepmeterError, InputError, ServiceError
+from creepmeter.errors import InputError, ServiceError
 from creepmeter.imagery.access import AccessPolicy, RefusedError
 from creepmeter.imagery.area import AreaOfInterest, read_area
 from creepmeter.imagery.scene_options import SceneSearchOptions
@@ -162,6 +163,40 @@ def test_more_scenes_than_are_wanted_are_named(world: World) -> None:
     found = find(world, world.api, most=4)
     assert len(found.scenes) == 4
     assert any("--most" in text for text in found.left_out)
+
+
+def test_an_outline_of_many_corners_is_sent_as_a_coarse_one_and_still_kept_to(world: World) -> None:
+    middle = world.area.shape.centroid
+    star = middle.buffer(0.004, quad_segs=300).difference(middle.buffer(0.003, quad_segs=300))
+    ring = AreaOfInterest(star, "ring")
+    assert 4 <= sum(map(len, ring.coarse_outline["coordinates"])) <= 200
+    assert shape_of(ring.coarse_outline).covers(star)
+    found = search_scenes(ring, SceneSearchOptions(catalogue=world.api, years="2016/2023"))
+    assert len(found.scenes) == len(world.names)
+    inner = AreaOfInterest(middle.buffer(0.001), "what the ring leaves out")
+    hole = {**world.made.items[0], "geometry": mapping(inner.shape)}
+    with fault_proxy(world.api, Fault(_only(hole), match="/search")) as proxy:
+        assert search_scenes(ring, SceneSearchOptions(catalogue=proxy.url, years="2016/2023")).scenes == ()
+
+
+def _only(item: dict[str, Any]) -> Act:
+    """Answer a search with one item, whatever was asked for."""
+
+    def act(handler: Handler, _answer: Answer) -> None:
+        body = json.dumps({"type": "FeatureCollection", "features": [item], "links": []}).encode()
+        send(handler, Answer(200, body, {"Content-Type": "application/geo+json"}))
+
+    return act
+
+
+def test_a_server_that_does_not_say_what_it_conforms_to_is_searched_all_the_same(world: World) -> None:
+    def silent(handler: Handler, answer: Answer) -> None:
+        content = json.loads(answer.body)
+        content.pop("conformsTo", None)
+        send(handler, Answer(200, json.dumps(content).encode(), {"Content-Type": "application/json"}))
+
+    with fault_proxy(world.api, Fault(silent)) as proxy:
+        assert names(find(world, proxy.url)) == world.names
 
 
 # -------------------------------------------------------------------------------------------------------------- faults
@@ -314,8 +349,9 @@ def test_what_is_no_catalogue_is_said_to_be_none(world: World, tmp_path: Path, b
 def test_an_address_that_is_not_there_is_named(world: World, tmp_path: Path) -> None:
     with fault_proxy(tmp_path) as proxy, pytest.raises(ServiceError, match=r"stac: there is nothing \(404\)"):
         find(world, f"{proxy.url}/stac")
-    with pytest.raises(CreepmeterError, match="no-such-catalogue"):
-        find(world, "no-such-catalogue")
+    for name in ("no-such-catalogue", "earthsearch", str(tmp_path)):
+        with pytest.raises(InputError, match=r"neither a name \(earth-search, planetary-computer\)"):
+            find(world, name)
 
 
 def test_secrets_of_an_address_are_neither_shown_nor_logged(

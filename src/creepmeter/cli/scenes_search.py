@@ -14,6 +14,7 @@ from creepmeter.cli.run import end_with
 from creepmeter.cli.session import say
 from creepmeter.imagery.scene_options import SceneSearchOptions, SelectOptions
 
+_FEW = 40  # scenes that are all named on screen; the table has every one
 _BOX = re.compile(r"-[\d.][^,]*(?:,[^,]+){3}")
 
 
@@ -60,14 +61,17 @@ def command(
     from creepmeter.imagery.item_list import write_items
     from creepmeter.imagery.select import require_some
     from creepmeter.products.canvas import save_figure
-    from creepmeter.products.scene_choice import save_scene_table, scene_figure
+    from creepmeter.products.scene_choice import dropped_in_words, save_scene_table, scene_figure
 
     area = read_area(aoi, buffer_m=buffer_m, crs=crs)
     with shown_progress() as progress:
         found, selection = find_scenes(area, search, choice, policy=allowed(hosts, folders), progress=progress)
-    for one in selection.verdicts:
+    shown = selection.verdicts if len(selection.verdicts) <= _FEW else [one for one in selection.verdicts if one.kept]
+    for one in shown:
         mark = "kept   " if one.kept else "dropped"
         say(f"{str(one.scene.time)[:10]}  {mark}  {one.scene.source}: {one.reason}")
+    if len(shown) < len(selection.verdicts):
+        say(dropped_in_words(selection.verdicts))
     if target is not None and selection.verdicts:
         say(f"table: {save_scene_table(selection.verdicts, target.with_suffix('.csv'))}")
         figure = scene_figure(selection.verdicts, around=search.around)

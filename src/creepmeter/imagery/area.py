@@ -33,6 +33,7 @@ _CORNERS = 4
 _POLE, _HALF, _TURN = 90.0, 180.0, 360.0
 _PIECES = 40  # a straight edge of one reference system is a curve in another: it is bent in so many places
 _MAX_TEXT = 10_000_000
+_MOST_CORNERS = 200
 Points = npt.NDArray[np.float64]
 
 
@@ -57,6 +58,16 @@ class AreaOfInterest:
         """GeoJSON geometry with longitudes within 180, cut at that meridian where it is crossed (RFC 7946)."""
         found: dict[str, Any] = mapping(shapely.orient_polygons(_within_half_turn(self.shape)))
         return found
+
+    @property
+    def coarse_outline(self) -> dict[str, Any]:
+        """GeoJSON geometry of few corners that holds the area, for servers that take no long ones."""
+        shape = self.shape
+        if shapely.get_num_coordinates(shape) > _MOST_CORNERS:
+            shape = shape.convex_hull
+        if shapely.get_num_coordinates(shape) > _MOST_CORNERS:
+            shape = shape.envelope
+        return AreaOfInterest(shape, self.name).outline
 
     @property
     def bbox(self) -> tuple[float, float, float, float]:

@@ -80,6 +80,9 @@ class CatalogueIO(StacApiIO):
         if isinstance(source, Link) or is_address(str(source)):
             return super().read_text(source, *args, **kwargs)
         path = self._policy.file_of(str(source))
+        if not path.is_file():
+            message = f"{source} is no file: give the address or the file (catalog.json) of a catalogue, or its name"
+            raise InputError(message)
         with swap.file_errors(path, "read"):
             if path.stat().st_size > _MAX_BYTES:
                 message = f"{path} has more than {_MAX_BYTES} bytes: that is no part of a catalogue"

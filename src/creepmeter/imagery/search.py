@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pystac_client import Client
@@ -115,7 +116,7 @@ def search_scenes(
     gathered = _Gathered(area, options)
     shown_to.start("search scenes", len(options.windows))
     try:
-        root = asking.read_json(source)
+        root = _root(asking, source)
         if root.get("type") == "FeatureCollection":
             gathered.take(root.get("features") or (), source)
         elif _is_api(root):
@@ -133,6 +134,16 @@ def search_scenes(
         asking.session.close()
         shown_to.finish()
     return gathered.result(without_secrets(source))
+
+
+def _root(asking: CatalogueIO, source: str) -> Mapping[str, Any]:
+    if not is_address(source) and not source.startswith("file:") and not Path(source).is_file():
+        message = (
+            f"catalogue {source!r:.120} is neither a name ({', '.join(SERVICES)}) nor an address (https://...) nor a "
+            "file (catalog.json): correct --catalogue"
+        )
+        raise InputError(message)
+    return asking.read_json(source)
 
 
 class _Gathered:
@@ -227,6 +238,8 @@ def _ask(api: _Api, gathered: _Gathered, progress: Progress) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PystacClientWarning)  # of servers that say less of themselves than they can do
         client = Client.open(api.source, stac_io=api.asking)
+        if not client.conforms_to("ITEM_SEARCH"):
+            client.add_conforms_to("ITEM_SEARCH")  # it has a link to its search
         for window in gathered.options.windows:
             for page in _new_pages(_pages(client, api, collections, window, gathered), window, gathered):
                 gathered.take(page.get("features") or (), api.source)
@@ -240,7 +253,7 @@ def _pages(
     asked = client.search(
         method="POST" if posts else "GET",
         collections=list(collections),
-        intersects=gathered.area.outline,
+        intersects=gathered.area.coarse_outline,
         datetime=window.interval,
         limit=gathered.options.page_size,
         max_items=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -68,13 +69,17 @@ Whole = npt.NDArray[np.int64]
 
 
 def scene_table(verdicts: Iterable[Verdict]) -> str:
-    """Return the table as CSV, a row for each scene; text that a spreadsheet takes for a formula gets a quote first."""
+    """Return the table as CSV, a row for each scene; what was not measured is empty.
+
+    Text that a spreadsheet would take for a formula gets a quote first.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for one in verdicts:
         scene = one.scene
-        shares = (one.cover, scene.cloud_fraction, one.cloud, one.shadow, one.snow, one.missing, one.unseen)
+        unseen = one.unseen if one.measured else math.nan
+        shares = (one.cover, scene.cloud_fraction, one.cloud, one.shadow, one.snow, one.missing, unseen)
         row = [
             scene.source,
             f"{scene.time.astype('datetime64[s]')}Z",
@@ -108,6 +113,20 @@ def _per_cent(share: float | None) -> str:
 
 def _harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def dropped_in_words(verdicts: Iterable[Verdict]) -> str:
+    """Return how many scenes were dropped for what.
+
+    Examples
+    --------
+    >>> dropped_in_words([])
+    'none dropped'
+    """
+    counts = Counter(one.cause for one in verdicts if not one.kept)
+    return (
+        ", ".join(f"{counts[cause]} dropped: {_LABELS[cause]}" for cause in _LABELS if counts[cause]) or "none dropped"
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------- figure

@@ -242,19 +242,29 @@ def _align(
     edge = 2 * MARGIN_PX + 1
     highpass = np.full((edge, edge), -1 / edge**2, np.float32)
     highpass[MARGIN_PX, MARGIN_PX] += 1
-    (one, one_valid), (two, two_valid) = (_column(parts, highpass) for parts in (first, second))
+    across = int(np.ceil(np.sqrt(len(first))))
+    (one, one_valid), (two, two_valid) = together(
+        lambda: filter_image(*_mosaic(first, across), highpass), lambda: filter_image(*_mosaic(second, across), highpass)
+    )
     places = np.zeros((len(first), 6), np.int64)
-    places[:, 0] = np.arange(len(first)) * shape[0] + (shape[0] - size) // 2
-    places[:, 1] = (shape[1] - size) // 2
+    number = np.arange(len(first))
+    places[:, 0] = number // across * shape[0] + (shape[0] - size) // 2
+    places[:, 1] = number % across * shape[1] + (shape[1] - size) // 2
     places[:, 4:] = search_px
     peaks = search_points((one, one_valid, two, two_valid), places, size, LEAST_SEEN * size * size)
     return np.where((peaks[:, 4] == 0)[:, None], peaks[:, 5:7], np.nan).astype(np.float64)
 
 
-def _column(parts: Sequence[Image], weights: Floats) -> Image:
-    """Return parts of an image one below the other, filtered."""
-    values, seen = (np.concatenate(layer) for layer in zip(*parts, strict=True))
-    return filter_image(values, seen, weights)
+def _mosaic(parts: Sequence[Image], across: int) -> Image:
+    """Return parts of an image beside and below each other, `across` in a row; missing where there are no more."""
+    height, width = parts[0][0].shape
+    shape = (-(-len(parts) // across) * height, across * width)
+    values, seen = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    for k, (part, known) in enumerate(parts):
+        top, left = k // across * height, k % across * width
+        values[top : top + height, left : left + width] = part
+        seen[top : top + height, left : left + width] = known
+    return values, seen
 
 
 def _wavenumbers(size: int) -> tuple[Floats, Floats]:
