@@ -244,7 +244,8 @@ def _align(
     highpass[MARGIN_PX, MARGIN_PX] += 1
     across = int(np.ceil(np.sqrt(len(first))))
     (one, one_valid), (two, two_valid) = together(
-        lambda: filter_image(*_mosaic(first, across), highpass), lambda: filter_image(*_mosaic(second, across), highpass)
+        lambda: filter_image(*_mosaic(first, across), highpass),
+        lambda: filter_image(*_mosaic(second, across), highpass),
     )
     places = np.zeros((len(first), 6), np.int64)
     number = np.arange(len(first))
