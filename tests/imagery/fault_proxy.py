@@ -201,6 +201,11 @@ def cut(handler: Handler, answer: Answer) -> None:
     handler.close_connection = True
 
 
+def short_part(handler: Handler, answer: Answer) -> None:
+    """Say that all of a part comes, and send half of it as if it were all."""
+    send(handler, Answer(answer.status, answer.body[: len(answer.body) // 2], answer.headers))
+
+
 def huge_header(handler: Handler, answer: Answer) -> None:
     """Send a header of a megabyte before the content."""
     send(handler, Answer(answer.status, answer.body, {"X-Padding": "x" * 1_000_000, **answer.headers}))

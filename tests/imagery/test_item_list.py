@@ -35,6 +35,7 @@ def test_lists_of_other_programs_are_read(tmp_path: Path) -> None:
     ("text", "what"),
     [
         ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
         ("[]", "0 entries that are no STAC items, and 0 that are"),
         ('{"type": "FeatureCollection", "features": [{"id": 1}, 7]}', "2 entries that are no STAC items"),
         ('"text"', "1 entries that are no STAC items"),

@@ -24,6 +24,7 @@ from tests.imagery.fault_proxy import (
     other_version,
     redirect,
     reset,
+    short_part,
     status,
     unless_signed,
 )
@@ -103,8 +104,8 @@ def test_any_part_of_a_file_is_the_part(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "act",
-    [status(503), status(429), status(500), status(502), status(504), reset, cut, other_part],
-    ids=["503", "429", "500", "502", "504", "reset", "cut body", "other part"],
+    [status(503), status(429), status(500), status(502), status(504), reset, cut, short_part, other_part],
+    ids=["503", "429", "500", "502", "504", "reset", "cut body", "short part", "other part"],
 )
 def test_a_passing_fault_is_waited_out(folder: Path, waits: Waits, act: Act) -> None:
     for after in (0, 1, 2):  # in the header, and among pixels
@@ -121,10 +122,11 @@ def test_a_passing_fault_is_waited_out(folder: Path, waits: Waits, act: Act) -> 
         (status(429), "the server answered 429"),
         (reset, "the connection failed"),
         (cut, r"bytes, .* expected|the connection failed"),
+        (short_part, r"the server sent \d+ bytes, \d+ expected"),
         (other_part, "another part than was asked for"),
         (hang, "the server fell silent"),
     ],
-    ids=["503", "429", "reset", "cut body", "other part", "hang"],
+    ids=["503", "429", "reset", "cut body", "short part", "other part", "hang"],
 )
 def test_a_fault_that_stays_ends_with_its_name_and_never_with_pixels(
     folder: Path, waits: Waits, act: Act, what: str
@@ -267,6 +269,20 @@ def test_a_header_without_end_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CreepmeterError, match=r"header|cannot be read"):
             read(access, f"{proxy.url}/B08.tif")
         assert proxy.served_bytes < 20_000_000
+
+
+def test_no_more_is_read_than_a_header_or_an_image_may_have(tmp_path: Path) -> None:
+    (tmp_path / "B08.tif").write_bytes(bytes(20_000_000))
+    with fault_proxy(tmp_path) as proxy, access_to(proxy, options=ReadOptions(file_mb=18)) as access:
+        file = RemoteFile(f"{proxy.url}/B08.tif", access)
+        assert len(file.read_at(0, 10_000_000)) == 10_000_000
+        with pytest.raises(ServiceError, match="its header alone takes more than 17 MB"):
+            file.read_at(10_000_000, 8_000_000)
+        other = RemoteFile(f"{proxy.url}/B08.tif", access)
+        other.header_is_read()
+        assert len(other.read_at(0, 17_000_000)) == 17_000_000
+        with pytest.raises(ServiceError, match=r"more than 18 MB.*--file-mb"):
+            other.read_at(17_000_000, 3_000_000)
 
 
 def test_files_of_this_machine_need_leave(folder: Path) -> None:

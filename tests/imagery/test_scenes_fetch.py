@@ -451,24 +451,28 @@ def test_a_cut_file_is_a_scene_left_out_and_no_zeros(
     assert items[0]["id"] in done.failed[0]
 
 
+WRONG_ADDRESSES = {
+    "other file": "file:///etc/passwd",
+    "ftp": "ftp://example.com/B08.tif",
+    "loopback": "http://127.0.0.1:9/B08.tif",
+    "vsi": "/vsicurl/https://example.com/B08.tif",
+    "half a character": "https://example.com/\ud800.tif",
+}
+
+
 def spoilt(item: Mapping[str, Any], change: str) -> dict[str, Any]:
     """Return an item with something wrong in it."""
     bad = copy.deepcopy(dict(item))
-    if change == "no band":
-        del bad["assets"]["nir"]
-    elif change == "no mask":
-        del bad["assets"]["scl"]
+    if change in WRONG_ADDRESSES:
+        bad["assets"]["nir"]["href"] = WRONG_ADDRESSES[change]
+    elif change in ("no band", "no mask"):
+        del bad["assets"]["nir" if change == "no band" else "scl"]
     elif change == "no date":
         bad["properties"]["datetime"] = None
-    elif change == "other file":
-        bad["assets"]["nir"]["href"] = "file:///etc/passwd"
-    elif change == "ftp":
-        bad["assets"]["nir"]["href"] = "ftp://example.com/B08.tif"
-    elif change == "loopback":
-        bad["assets"]["nir"]["href"] = "http://127.0.0.1:9/B08.tif"
-    elif change == "vsi":
-        bad["assets"]["nir"]["href"] = "/vsicurl/https://example.com/B08.tif"
-    elif change == "nothing of the offset":
+    elif change == "half a character in its name":
+        bad["id"] = "S2A_\ud800"
+    else:
+        assert change == "nothing of the offset"
         for key in ("s2:processing_baseline", "s2:product_uri", "earthsearch:boa_offset_applied"):
             bad["properties"].pop(key, None)
         bad["assets"]["nir"].pop("raster:bands")
@@ -485,6 +489,8 @@ def spoilt(item: Mapping[str, Any], change: str) -> dict[str, Any]:
         ("ftp", "no https address"),
         ("loopback", "is not asked"),
         ("vsi", "is not read"),
+        ("half a character", "empty or damaged address"),
+        ("half a character in its name", "has no id"),
         ("nothing of the offset", "tells neither its processing baseline"),
     ],
 )
@@ -498,6 +504,7 @@ def test_an_item_that_is_not_right_is_left_out_with_the_reason(
     assert len(done.new) == 7
     assert len(done.failed) == 1
     assert what in done.failed[0]
+    assert done.failed[0].encode()
 
 
 def test_items_without_fields_of_the_projection_are_read(

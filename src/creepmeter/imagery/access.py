@@ -176,7 +176,7 @@ def resolved(href: str, base: str | Path | None) -> str:
     InputError
         It is relative and nothing tells to what, or it is none.
     """
-    if not href or "\0" in href:
+    if not href or "\0" in href or not is_text(href):
         message = "an item names an empty or damaged address: search again"
         raise InputError(message)
     if is_address(href) or href.startswith("file:") or Path(href).is_absolute():
@@ -187,6 +187,15 @@ def resolved(href: str, base: str | Path | None) -> str:
     if isinstance(base, str) and is_address(base):
         return urljoin(base, href)
     return str(_local(str(base)).parent / href)
+
+
+def is_text(value: str) -> bool:
+    """Tell whether a string can be written: JSON may hold halves of characters, which cannot."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _local(href: str) -> Path:

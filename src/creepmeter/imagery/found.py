@@ -16,6 +16,7 @@ from shapely.geometry import shape as shape_of
 from shapely.geometry.base import BaseGeometry
 
 from creepmeter.errors import InputError
+from creepmeter.imagery.access import is_text
 from creepmeter.imagery.radiometry import baseline_of
 from creepmeter.imagery.sensors import Sensor, sensor_of
 from creepmeter.model.scene import Scene
@@ -90,7 +91,8 @@ def scene_of(item: Mapping[str, Any]) -> FoundScene:
         It has no name, no date, no outline, or is of no known sensor; the message says which.
     """
     name, facts = item.get("id"), item.get("properties")
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_ID or not isinstance(facts, Mapping):
+    named = isinstance(name, str) and 0 < len(name) <= _LONGEST_ID and is_text(name)
+    if not isinstance(name, str) or not named or not isinstance(facts, Mapping):
         message = f"item {name!r:.90} has no id or no properties: leave it out"
         raise InputError(message)
     return FoundScene(

@@ -74,7 +74,7 @@ def read_items(path: Path) -> ItemList:
         text = path.read_bytes()
     try:
         content = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         message = f"{path} is no JSON ({problem}): make it with `creepmeter scenes search -o`"
         raise InputError(message) from problem
     found = content if isinstance(content, list) else [content]

@@ -31,13 +31,6 @@ def resample(values: Floats32, source: Grid, target: Grid, method: Literal["bili
     array, (y, x) float32
         On `target`; NaN beyond `source`, and where the pixel of `source` that a centre lies in is missing.
     """
-    found = _warped(values, source, target, Resampling[method])
-    held = _warped(np.isfinite(values).astype(np.float32), source, target, Resampling.nearest)
-    found[~(held > 0)] = np.nan
-    return found
-
-
-def _warped(values: Floats32, source: Grid, target: Grid, method: Resampling) -> Floats32:
     found = np.full(tuple(target.shape), np.nan, np.float32)
     systems = [None if grid.crs is None else grid.crs.to_wkt() for grid in (source, target)]
     reproject(
@@ -49,7 +42,7 @@ def _warped(values: Floats32, source: Grid, target: Grid, method: Resampling) ->
         dst_transform=target.affine,
         dst_crs=systems[1],
         dst_nodata=np.nan,
-        resampling=method,
+        resampling=Resampling[method],
         tolerance=0.0,
     )
     return found
