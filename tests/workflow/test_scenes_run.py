@@ -69,8 +69,8 @@ def rate_inside(folder: Path, made: SimulatedCatalogue) -> tuple[Floats, Floats,
     with cm.open(folder / "velocity.zarr") as motion:
         rate, sigma = (motion[name].sel(term="rate").values for name in ("value", "sigma"))
         x, y = np.meshgrid(motion["x"].values, motion["y"].values)
-    columns, rows = ~made.scenes.grid.affine * (x, y)
-    rows, columns = rows - 0.5, columns - 0.5
+    place = made.scenes.grid.affine
+    rows, columns = (y - place.f) / place.e - 0.5, (x - place.c) / place.a - 0.5
     inside = made.scenes.inside(rows, columns, CHIP)
     return rate[:, inside], sigma[:, inside], made.scenes.truth_velocity(rows, columns, CHIP)[:, inside]
 

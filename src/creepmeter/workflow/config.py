@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -269,9 +269,20 @@ def _explain(problem: ValidationError, lines: Lines, name: str) -> str:
 
 def _reason(error: Mapping[str, Any], path: tuple[str, ...]) -> str:
     if error["type"] == "extra_forbidden":
-        model = RunConfig if len(path) == 1 else RunConfig.model_fields[path[0]].annotation
-        names = ", ".join(getattr(model, "model_fields", {}))
-        return f"unknown key {path[-1]!r}; known here are: {names}"
+        return f"unknown key {path[-1]!r}; known here are: {', '.join(_section(path[:-1]).model_fields)}"
     if error["type"] == "missing":
         return "is missing"
+    if error["type"] == "value_error" and isinstance(error["input"], Mapping):
+        return str(error["ctx"]["error"])  # of a whole section: what it holds is in the file
     return f"{error['msg']} (got {error['input']!r})"
+
+
+def _section(path: Sequence[str]) -> type[Options]:
+    """Return the model of a section of a run file, or of a section in it."""
+    model: type[Options] = RunConfig
+    for name in path:
+        annotation = model.model_fields[name].annotation
+        model = next(
+            one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and one is not type(None)
+        )
+    return model
