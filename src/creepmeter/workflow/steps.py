@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from creepmeter.errors import ConfigError
 from creepmeter.io.provenance import digest_arrays, digest_text
@@ -56,12 +57,17 @@ def _stable_options(run: Setting) -> object:
 
 
 def _export_options(run: Setting) -> object:
-    files = [run.polygon_file(), run.relief_file()]
-    return [_plain(run.config.output), *(None if file is None else digest_with_sidecars(file) for file in files)]
+    polygons = run.polygon_file()
+    asked = polygons is not None or run.config.output.detect  # their slope comes from the heights
+    return [_plain(run.config.output), _digest(polygons), _digest(run.relief_file()) if asked else None]
 
 
 def _report_options(run: Setting) -> object:
-    return [_export_options(run), run.images.left_out]
+    return [_plain(run.config.output), _digest(run.relief_file()), run.images.left_out]
+
+
+def _digest(file: Path | None) -> str | None:
+    return None if file is None else digest_with_sidecars(file)
 
 
 def _invert(run: Setting, key: str) -> Sequence[str]:
