@@ -27,7 +27,7 @@ _SAME_PASS = timedelta(minutes=30)  # a satellite comes by again after 100 minut
 _SAME_COVER = 0.01
 _LONGEST_ID = 1000
 _PER_CENT = 100.0
-_MOST = (360.0, 90.0, 540.0, 90.0)  # degrees west, south, east, north
+_MOST_EAST, _MOST_NORTH = 540.0, 90.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,8 @@ def _footprint(name: str, item: Mapping[str, Any]) -> BaseGeometry:
             found = shapely.force_2d(shape_of(geometry)) if isinstance(geometry, Mapping) else _box(item)
     except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError):
         found = shapely.Polygon()
-    if found.is_empty or not all(abs(edge) <= most for edge, most in zip(found.bounds, _MOST, strict=True)):
+    within = np.abs(shapely.get_coordinates(found)) <= (_MOST_EAST, _MOST_NORTH)  # which what is no number is not
+    if found.is_empty or not within.all():
         message = f"item {name!r:.90} has no outline (geometry) that can be read: leave it out"
         raise InputError(message)
     return _in_one_piece(found)
