@@ -21,7 +21,7 @@ from creepmeter.simulate.scenes import scene_stack
 from creepmeter.tracking.arrays import track_arrays
 from creepmeter.tracking.match import match
 from creepmeter.tracking.options import TrackOptions
-from creepmeter.workflow.config import read_config
+from creepmeter.workflow.config import ImagesSection, read_config
 from creepmeter.workflow.library import ImageLibrary
 from creepmeter.workflow.run import prepare
 from creepmeter.workflow.run import run as run_steps
@@ -83,7 +83,7 @@ def lone_pair(folder: Path) -> tuple[int, float]:
 def all_pairs_in_memory(folder: Path) -> tuple[float, float, int, float]:
     """Return CPU time of preparing all images and matching all pairs, that of a lone pair, pairs, and peak memory."""
     config = read_config(folder / "images" / "run.yaml")
-    setting = prepare(config, folder / "images", folder / "memory", NullProgress(), [])
+    setting = prepare(config, ImagesSection(files=("*.tif",)), folder / "images", folder / "memory", NullProgress(), [])
     images = setting.images
     pairs = [(images.index_of(pair.ref), images.index_of(pair.sec)) for pair in setting.network.pairs]
     matched, lone = 0.0, []

@@ -63,7 +63,7 @@ def test_points_of_vector_files_carry_their_system(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"points\.csv must have a first line.*found 0 line\(s\), columns none"),
+        ("", r"points\.csv is empty"),
         ("a,b\n1,2\n", r"among them x and y or lon and lat.*columns a, b"),
         ("x,y\n", r"a line for each point; found 1 line"),
         ("x,y\n1,2\n3\n", r"point 2 has 1 entries, the first line names 2 columns"),
@@ -100,3 +100,15 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert table.columns["name, of"] == ['a "b"', "c;d"]
     assert_array_equal(table.numbers("east_m"), [np.nan, -0.125])
     assert [found.name for found in path.parent.iterdir()] == ["out.csv"]
+
+
+def test_text_that_is_a_formula_is_written_as_text_and_numbers_stay(tmp_path: Path) -> None:
+    write_table(tmp_path / "out.csv", {"name": ["=1+1", "-3.5", "+x", "@a", "-a"], "value": [-1.5] * 5})
+    assert (tmp_path / "out.csv").read_text().splitlines()[1:] == [
+        "'=1+1,-1.5", "-3.5,-1.5", "'+x,-1.5", "'@a,-1.5", "'-a,-1.5",
+    ]  # fmt: skip
+
+
+def test_lines_of_remarks_are_left_out(tmp_path: Path) -> None:
+    table = read_points(write(tmp_path, "# surveyed by hand\nx,y\n1,2\n# lost\n3,4\n"))
+    assert_array_equal(table.x, [1, 3])

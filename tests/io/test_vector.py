@@ -14,9 +14,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning
 
-from creepmeter.errors import GridError, ImageError, InputError
+from creepmeter.errors import GridError, ImageError, InputError, StoreError
 from creepmeter.io.raster import write_geotiff
-from creepmeter.io.vector import burn_mask, polygons
+from creepmeter.io.vector import burn_mask, polygons, trace_polygons, write_frame
 from creepmeter.model.grid import chip_grid, pixel_grid
 
 BOX = shapely.box(500_100, 3_999_400, 500_400, 3_999_700)  # columns 10 to 40, rows 30 to 60 of a 10 m grid
@@ -184,3 +184,29 @@ def test_a_raster_mask_elsewhere_is_refused(tmp_path: Path, grid: GeoBox) -> Non
         burn_mask(tmp_path / "m.tif", grid)
     with pytest.raises(GridError, match="give both a reference system"):
         burn_mask(tmp_path / "m.tif", pixel_grid((5, 5), 3))
+
+
+def test_the_outline_of_cells_burns_back_to_the_cells(grid: GeoBox) -> None:
+    mask = np.random.default_rng(0).random(grid.shape) < 0.4
+    outline = trace_polygons(mask, grid)
+    np.testing.assert_allclose(outline.area, mask.sum() * 100)
+    np.testing.assert_array_equal(burn_mask(outline, grid), mask)
+
+
+@pytest.mark.parametrize("name", ["a b.gpkg", "a.geojson"])
+def test_shapes_are_written_whole_and_in_their_place(odd_folder: Path, name: str) -> None:
+    frame = gpd.GeoDataFrame({"speed": [1.5]}, geometry=[BOX], crs="EPSG:32613")
+    for _ in range(2):  # the second replaces the first
+        write_frame(frame, odd_folder / name, "polygons")
+    found = gpd.read_file(odd_folder / name)
+    assert len(found) == 1
+    assert found["speed"][0] == 1.5
+    assert abs(found.to_crs("EPSG:32613").geometry[0].area / BOX.area - 1) < 1e-6
+    assert [path.name for path in odd_folder.iterdir() if "partial" in path.name] == []
+
+
+def test_shapes_that_cannot_be_written_leave_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    frame = gpd.GeoDataFrame({"speed": [1.5]}, geometry=[BOX], crs="EPSG:32613")
+    with pytest.raises(StoreError, match=r"cannot write .*a\.gpkg"):
+        write_frame(frame, tmp_path / "file" / "a.gpkg", "polygons")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from tests.workflow.conftest import SLIDE
 
@@ -364,3 +366,21 @@ def test_the_working_folder_does_not_matter(
     shutil.copytree(finished.folder, tmp_path / "run")
     monkeypatch.chdir(valley)
     assert run("creepmeter.yaml", folder=tmp_path / "run").made == ()
+
+
+def test_heights_lie_shaded_behind_the_maps_of_the_report(valley: Path, tmp_path: Path) -> None:
+    dem = tmp_path / "dem.tif"
+    y, x = np.mgrid[:60, :60]
+    ground = GeoBox((60, 60), Affine(30.0, 0, 499_900.0, 0, -30.0, 5_100_100.0), "EPSG:32633")
+    write_geotiff(dem, (1000 + 300 * np.sin(x / 6) * np.cos(y / 7)).astype(np.float32), ground)
+    folder = tmp_path / "run"
+    run(valley / "creepmeter.yaml", folder=folder)
+    plain = (folder / "report.html").read_text()
+    again = run(valley / "creepmeter.yaml", overrides=[f"output.dem={dem}"], folder=folder)
+    assert again.made == ("export", "report")
+    shaded = (folder / "report.html").read_text()
+    first, second = (re.findall(r"data:image/png;base64,([^\"]+)", page)[0] for page in (plain, shaded))
+    assert first != second
+    assert run(valley / "creepmeter.yaml", overrides=[f"output.dem={dem}"], folder=folder).made == ()
+    write_geotiff(dem, np.full((60, 60), 5.0, np.float32) + x.astype(np.float32), ground)
+    assert run(valley / "creepmeter.yaml", overrides=[f"output.dem={dem}"], folder=folder).made == ("report",)

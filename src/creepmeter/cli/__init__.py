@@ -33,6 +33,16 @@ COMMANDS = {
         "Radar",
     ),
     "velocity": Entry("creepmeter.cli.velocity", "Fit velocity and other terms to displacement per date.", "Steps"),
+    "validate": Entry(
+        "creepmeter.cli.validate", "Compare a velocity map with survey pegs and GNSS stations.", "Velocity"
+    ),
+    "statistics": Entry("creepmeter.cli.statistics", "Say how fast the ground moves within polygons.", "Velocity"),
+    "detect": Entry("creepmeter.cli.detect", "Find areas that move faster than their errors allow.", "Velocity"),
+    "downslope": Entry(
+        "creepmeter.cli.downslope",
+        "Turn a horizontal velocity into motion down the slope.",
+        "Velocity",
+    ),
     "timeseries2velocity": Entry(
         "creepmeter.cli.timeseries2velocity",
         "Fit velocity and other functions of time to a series (MintPy).",

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,17 @@ from pyproj.exceptions import CRSError
 
 from creepmeter.errors import InputError
 from creepmeter.io import swap
-from creepmeter.io.rasterfile import require_local
+from creepmeter.io.tabletext import read_table_text
 from creepmeter.io.vector import read_frame
+from creepmeter.model.station import GEOGRAPHIC
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-GEOGRAPHIC = "EPSG:4326"
+
 TABLES = (".csv", ".txt", ".tsv")
 _PLACES = (("x", "y"), ("lon", "lat"), ("longitude", "latitude"))
 _DELIMITERS = (",", ";", "\t")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def read_points(path: str | Path, crs: str | None = None) -> PointTable:
     InputError
         The file is unreadable, holds no points, lacks a column, or has text for a number; an unknown system.
     """
-    system = None if crs is None else _code_of(crs)
+    system = None if crs is None else system_text(crs)
     if Path(path).suffix.lower() in TABLES:
         return _read_table(path, system)
     frame = read_frame(path, "points")
@@ -91,7 +93,14 @@ def read_points(path: str | Path, crs: str | None = None) -> PointTable:
     return PointTable(x, y, system or (None if frame.crs is None else frame.crs.to_wkt()), {**columns, **places})
 
 
-def _code_of(crs: str) -> str:
+def system_text(crs: str) -> str:
+    """Return the reference system of a code such as ``EPSG:32633`` as WKT.
+
+    Raises
+    ------
+    InputError
+        It is not known.
+    """
     try:
         return CRS.from_user_input(crs).to_wkt()
     except CRSError as problem:
@@ -99,31 +108,63 @@ def _code_of(crs: str) -> str:
         raise InputError(message) from problem
 
 
-def _read_table(path: str | Path, system: str | None) -> PointTable:
-    found = require_local(path)
-    try:
-        with swap.file_errors(found, "read"):
-            text = found.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        message = f"{path} is not text in UTF-8: save the table as CSV"
-        raise InputError(message) from problem
-    head = text.partition("\n")[0]
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=max(_DELIMITERS, key=head.count)) if any(row)]
+def system_code(crs: str | None) -> str:
+    """Return a reference system as short as it can be written: its EPSG number, else its name; empty for None.
+
+    Examples
+    --------
+    >>> system_code(system_text("EPSG:32633"))
+    'EPSG:32633'
+    """
+    if crs is None:
+        return ""
+    known = CRS.from_user_input(crs)
+    number = known.to_epsg()
+    return known.name if number is None else f"EPSG:{number}"
+
+
+class Columns(NamedTuple):
+    """Entries of a table by the names of its columns, and the line of the file that each row stands in."""
+
+    entries: dict[str, list[str]]
+    lines: list[int]
+
+
+def read_columns(path: str | Path) -> Columns:
+    """Read a table whose first line names its columns: comma, semicolon or tab between them, lines with ``#`` left out.
+
+    Raises
+    ------
+    InputError
+        The file is unreadable, empty or a web page, or a line has another number of entries than the first.
+    """
+    numbered = list(enumerate(read_table_text(path).splitlines(), start=1))
+    numbered = [(line, text) for line, text in numbered if text.strip() and not text.startswith("#")]
+    head = numbered[0][1] if numbered else ""
+    parsed = csv.reader([text for _, text in numbered], delimiter=max(_DELIMITERS, key=head.count))
+    found = [(line, row) for (line, _), row in zip(numbered, parsed, strict=False) if any(row)]
+    rows = [row for _, row in found]
     names = [name.strip() for name in rows[0]] if rows else []
-    lower = [name.lower() for name in names]
-    pair = next((pair for pair in _PLACES if set(pair) <= set(lower)), None)
-    if pair is None or len(rows) == 1:
-        message = (
-            f"{path} must have a first line that names the columns, among them x and y or lon and lat, and a line for "
-            f"each point; found {len(rows)} line(s), columns {', '.join(names) or 'none'}"
-        )
-        raise InputError(message)
     short = next((k for k, row in enumerate(rows) if len(row) != len(names)), None)
     if short is not None:
         message = f"{path}: point {short} has {len(rows[short])} entries, the first line names {len(names)} columns"
         raise InputError(message)
-    columns = {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
-    x, y = (_numbers(columns[names[lower.index(name)]], f"{path}: column {name}") for name in pair)
+    entries = {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
+    return Columns(entries, [line for line, _ in found[1:]])
+
+
+def _read_table(path: str | Path, system: str | None) -> PointTable:
+    columns = read_columns(path).entries
+    lower = {name.lower(): name for name in columns}
+    pair = next((pair for pair in _PLACES if set(pair) <= set(lower)), None)
+    count = len(next(iter(columns.values()), []))
+    if pair is None or count == 0:
+        message = (
+            f"{path} must have a first line that names the columns, among them x and y or lon and lat, and a line for "
+            f"each point; found {count + bool(columns)} line(s), columns {', '.join(columns) or 'none'}"
+        )
+        raise InputError(message)
+    x, y = (_numbers(columns[lower[name]], f"{path}: column {name}") for name in pair)
     return PointTable(x, y, system or (None if pair == ("x", "y") else GEOGRAPHIC), columns)
 
 
@@ -139,7 +180,10 @@ def _numbers(entries: Sequence[str], name: str) -> Floats:
 
 
 def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns of one length as CSV, whole or not at all; NaN is left empty."""
+    """Write columns of one length as CSV, whole or not at all; NaN is left empty.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -150,4 +194,13 @@ def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
 def _entry(value: Any) -> str:  # noqa: ANN401 - text or a number
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.8g}"
-    return str(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -13,11 +13,11 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.features import rasterize
+from rasterio.features import rasterize, shapes
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
-from creepmeter.errors import GridError, InputError
+from creepmeter.errors import GridError, InputError, StoreError
 from creepmeter.io import swap
 from creepmeter.io.quiet import georeference_may_lack
 from creepmeter.io.raster import read_bands, read_header
@@ -161,6 +161,45 @@ def _burn(shapes: list[BaseGeometry], grid: Grid, name: str) -> Bools:
     with georeference_may_lack():
         burnt = rasterize(shapes, out_shape=tuple(grid.shape), transform=grid.affine, dtype="uint8", all_touched=False)
     return np.asarray(burnt > 0)
+
+
+def trace_polygons(mask: Bools, grid: Grid) -> BaseGeometry:
+    """Return the outline of the cells that are set, along their edges, as one (multi-)polygon."""
+    traced = shapes(mask.astype(np.uint8), mask=mask, connectivity=4, transform=grid.affine)
+    return shapely.union_all([shapely.geometry.shape(outline) for outline, _ in traced])
+
+
+def write_frame(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
+    """Write shapes and what is said of each as GeoPackage or GeoJSON, whole or not at all.
+
+    Parameters
+    ----------
+    frame : GeoDataFrame
+        Shapes in their reference system; GeoJSON takes them to longitude and latitude, as its standard asks.
+    path : Path
+        Ends in ``.gpkg``, ``.geojson`` or ``.json``.
+    layer : str
+        Name of the layer.
+
+    Raises
+    ------
+    StoreError
+        The disk is full or not writable.
+    """
+    is_package = path.suffix.lower() == ".gpkg"
+    partial = swap.partial_of(path).with_suffix(f".partial{path.suffix}")
+    shown = frame if is_package or frame.crs is None else frame.to_crs("EPSG:4326")
+    with swap.file_errors(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.unlink(missing_ok=True)
+        try:
+            shown.to_file(partial, driver="GPKG" if is_package else "GeoJSON", layer=layer, engine="pyogrio")
+            partial.replace(path)
+        except (DataSourceError, DataLayerError) as problem:
+            message = f"cannot write {path}: {problem}; check free space and permission"
+            raise StoreError(message) from problem
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _bounds(grid: Grid) -> tuple[float, float, float, float]:

@@ -19,6 +19,7 @@ from creepmeter.errors import GridError
 from creepmeter.model.conventions import SPATIAL_REF
 
 Grid = GeoBox
+DEGREE_M = 111_195.0  # of latitude, on a sphere
 _TOLERANCE_PX = 1e-3  # grids closer than a thousandth of a pixel are the same grid
 
 
@@ -140,6 +141,15 @@ def metres_per_pixel(grid: Grid) -> npt.NDArray[np.float64]:
     affine = grid.affine
     matrix = np.array([[affine.a, affine.b], [affine.d, affine.e]], dtype=np.float64)
     return matrix * _metres_per_unit(grid)
+
+
+def metres_per_cell(grid: Grid) -> tuple[float, float]:
+    """Return width and height of a cell in metres; in degrees, those at the middle of the grid."""
+    if grid.crs is not None and grid.crs.geographic:
+        middle = np.radians(grid.affine.f + grid.affine.e * grid.shape[0] / 2)
+        return float(abs(grid.affine.a) * DEGREE_M * np.cos(middle)), abs(grid.affine.e) * DEGREE_M
+    width, height = np.abs(np.diag(metres_per_pixel(grid)))
+    return float(width), float(height)
 
 
 def _metres_per_unit(grid: Grid) -> float:

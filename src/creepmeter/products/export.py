@@ -16,8 +16,8 @@ from creepmeter.errors import SchemaError, StoreError
 from creepmeter.io.raster import write_geotiff
 from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS, SPATIAL_REF
 from creepmeter.model.grid import grid_of
+from creepmeter.model.horizontal import horizontal_motion
 from creepmeter.model.schema import IMAGE_CUBE, MOTION_MODEL, PAIR_STACK, TIME_SERIES, kind_of
-from creepmeter.products.quantities import horizontal_motion
 from creepmeter.products.view import dimension_labels
 from creepmeter.products.whole import whole_file
 

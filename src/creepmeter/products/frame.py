@@ -15,7 +15,7 @@ from matplotlib.colors import LightSource
 from matplotlib.patheffects import withStroke
 
 from creepmeter.errors import GridError
-from creepmeter.model.grid import Grid, describe_grid, metres_per_pixel
+from creepmeter.model.grid import Grid, describe_grid, metres_per_cell, metres_per_pixel
 from creepmeter.products.canvas import FONT_PT
 
 Floats = npt.NDArray[np.floating]
@@ -24,7 +24,6 @@ Outline = Any  # a shapely geometry, or an array (n, 2) of map coordinates
 MAX_SHOWN_PX = 1600  # a figure shows no more; larger images are thinned before they are drawn
 _SQUARE_SHARE = 0.012  # of the longer side: half a square that marks a pixel
 _KM = 1000.0
-DEGREE_M = 111_195.0  # of latitude, on a sphere
 
 
 @dataclass(frozen=True)
@@ -148,19 +147,10 @@ def grey_image(backdrop: Backdrop) -> npt.NDArray[np.float64] | None:
 def _hillshade(height: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
     """Return relief lit from the north-west."""
     step = grid.shape[1] / height.shape[1]
-    dx, dy = (size * step for size in _cell_metres(grid))
+    dx, dy = (size * step for size in metres_per_cell(grid))
     level = np.where(np.isfinite(height), height, np.nanmean(height))
     shade = LightSource(azdeg=315, altdeg=45).hillshade(level, dx=dx, dy=dy)
     return np.where(np.isfinite(height), 0.15 + 0.8 * shade, np.nan)
-
-
-def _cell_metres(grid: Grid) -> tuple[float, float]:
-    """Return width and height of a cell in metres; in degrees, those at the middle of the grid."""
-    if grid.crs is not None and grid.crs.geographic:
-        middle = math.radians(grid.affine.f + grid.affine.e * grid.shape[0] / 2)
-        return abs(grid.affine.a) * DEGREE_M * math.cos(middle), abs(grid.affine.e) * DEGREE_M
-    width, height = np.abs(np.diag(metres_per_pixel(grid)))
-    return float(width), float(height)
 
 
 def mask_outlines(mask: npt.NDArray[np.bool_], grid: Grid) -> list[npt.NDArray[np.float64]]:

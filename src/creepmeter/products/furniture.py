@@ -91,10 +91,26 @@ def add_furniture(axes: Axes, frame: Frame, *, corner: str, key: ArrowKey | None
     packed: OffsetBox = VPacker(children=rows, align="left", pad=0, sep=3)
     if frame.labels is None and north:
         packed = HPacker(children=[packed, _north()], align="center", pad=0, sep=5)
+    _add_box(axes, packed, corner)
+
+
+def _add_box(axes: Axes, packed: OffsetBox, corner: str) -> None:
     box = AnchoredOffsetbox(loc=corner, child=packed, pad=0.3, borderpad=0.35, frameon=True)
     box.patch.set(facecolor="white", edgecolor="none", alpha=0.82, boxstyle="round,pad=0,rounding_size=0.2")
     box.set_zorder(6)
     axes.add_artist(box)
+
+
+def add_arrow_key(axes: Axes, key: ArrowKey, corner: str) -> None:
+    """Put an arrow key alone on a pale box in a corner."""
+    _add_box(axes, _key_row(axes, key), corner)
+
+
+def free_corners(axes: Axes) -> list[str]:
+    """Return the corners of a map that no box lies in."""
+    boxes = [item for item in axes.get_children() if isinstance(item, AnchoredOffsetbox)]
+    taken = {box.loc for box in boxes}
+    return [corner for corner in _CORNERS if AnchoredOffsetbox.codes[corner] not in taken]
 
 
 def _scale_bar(axes: Axes, frame: Frame) -> OffsetBox:

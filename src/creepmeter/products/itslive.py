@@ -20,9 +20,9 @@ from creepmeter.io.provenance import provenance_of
 from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS, SPATIAL_REF
 from creepmeter.model.epoch import Epoch, epochs_in_name
 from creepmeter.model.grid import Grid, grid_coords, grid_of, map_position, metres_per_pixel
+from creepmeter.model.horizontal import error_along
 from creepmeter.model.pair import Pair
 from creepmeter.model.schema import PAIR_STACK, check
-from creepmeter.products.quantities import error_along
 from creepmeter.products.view import dimension_labels
 from creepmeter.products.whole import whole_file
 

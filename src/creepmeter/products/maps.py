@@ -15,6 +15,7 @@ from matplotlib.image import AxesImage
 
 from creepmeter.errors import SchemaError
 from creepmeter.model.grid import Grid, grid_of
+from creepmeter.model.horizontal import horizontal_motion, rate_term
 from creepmeter.products.arrows import Arrows, draw_arrows
 from creepmeter.products.canvas import (
     FONT_PT,
@@ -30,7 +31,7 @@ from creepmeter.products.canvas import (
 from creepmeter.products.frame import Backdrop, Frame, draw_outlines, grey_image, label_axes, thinned
 from creepmeter.products.furniture import add_furniture, quiet_corner
 from creepmeter.products.options import MapStyle
-from creepmeter.products.quantities import horizontal_motion, majority, median, nmad, rate_term
+from creepmeter.products.quantities import majority, median, nmad
 
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]

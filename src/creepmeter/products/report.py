@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,25 @@ _LONG_TABLE = 40
 
 
 @dataclass(frozen=True)
+class ReportTable:
+    """A table of the page.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    head : sequence of str
+        Names of the columns.
+    rows : sequence of sequence of str
+        Cells.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
 class ReportContext:
     """What a report is made from. Only `motion` is needed; sections without data are left out or say so.
 
@@ -56,9 +75,13 @@ class ReportContext:
     stable : array of bool, (y, x), optional
         Ground taken as still, on the grid of the products; its border is drawn when `outlines` is empty.
     background, background_grid : array (y, x) and Grid, optional
-        Image behind the map, in the reference system of the products.
+        Behind the map, in the reference system of the products: an image, or heights in metres.
+    background_kind : ``image`` or ``height``
+        What it is.
     outlines : sequence
         Shapely geometries or arrays (n, 2) in map coordinates.
+    tables : sequence of ReportTable
+        Shown after the key figures.
     title : str
         Heading of the page.
     settings : str
@@ -76,7 +99,9 @@ class ReportContext:
     stable: npt.NDArray[np.bool_] | None = None
     background: npt.NDArray[np.floating] | None = None
     background_grid: Grid | None = None
+    background_kind: Literal["image", "height"] = "image"
     outlines: Sequence[Any] = field(default=())
+    tables: Sequence[ReportTable] = field(default=())
     title: str = "Ground motion"
     settings: str = ""
     notes: Sequence[str] = field(default=())
@@ -145,6 +170,7 @@ def render_report(context: ReportContext) -> str:
         figures=key_figures(context.motion, context.series, context.stack, points, context.stable)
         + ([] if after is None else stable_rows(before, after)),
         pictures={picture.name: picture for picture in _pictures(context, points, before, after)},
+        tables=context.tables,
         pairs=rows,
         pairs_open=len(rows) <= _LONG_TABLE,
         components=[] if context.stack is None else [str(name) for name in context.stack["component"].values],
@@ -200,7 +226,7 @@ def _backdrop(context: ReportContext, *, image: bool) -> Backdrop:
         outlines = mask_outlines(~context.stable, grid_of(context.motion))
     if not image or context.background is None or context.background_grid is None:
         return Backdrop(outlines=outlines)
-    return Backdrop(context.background, context.background_grid, outlines)
+    return Backdrop(context.background, context.background_grid, outlines, context.background_kind)
 
 
 def _velocity_picture(context: ReportContext) -> _Picture:

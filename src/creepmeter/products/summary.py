@@ -11,7 +11,8 @@ import xarray as xr
 from creepmeter.errors import GridError
 from creepmeter.model.epoch import days_between
 from creepmeter.model.grid import Grid, describe_system, grid_of, metres_per_pixel
-from creepmeter.products.quantities import MapPoint, horizontal_motion, median, nmad, rate_term, scalar_motion
+from creepmeter.model.horizontal import horizontal_motion, rate_term, scalar_motion
+from creepmeter.products.quantities import MapPoint, median, nmad
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

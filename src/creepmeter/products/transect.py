@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from scipy.ndimage import map_coordinates
 
 from creepmeter.errors import ConfigError
-from creepmeter.model.grid import Grid, metres_per_pixel
+from creepmeter.model.grid import DEGREE_M, Grid, metres_per_pixel
 from creepmeter.products.canvas import FONT_PT, INK, PAGE_IN, SMALL_PT, colour_limits, colour_map, new_figure, tidy
-from creepmeter.products.frame import DEGREE_M, Frame, label_axes, thinned
+from creepmeter.products.frame import Frame, label_axes, thinned
 from creepmeter.products.options import MapStyle
 
 Floats = npt.NDArray[np.float64]

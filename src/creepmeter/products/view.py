@@ -16,12 +16,12 @@ from creepmeter.io import store
 from creepmeter.model.conventions import MAP_DIMS
 from creepmeter.model.epoch import Epochs
 from creepmeter.model.grid import grid_of
+from creepmeter.model.horizontal import rate_term
 from creepmeter.model.schema import IMAGE_CUBE, MOTION_MODEL, PAIR_STACK, TIME_SERIES, kind_of
 from creepmeter.products.canvas import COLUMN_IN, PAGE_IN, colour_limits
 from creepmeter.products.frame import Backdrop, square_around
 from creepmeter.products.maps import map_figure, panel_figure, velocity_figure
 from creepmeter.products.options import MapStyle, ViewOptions
-from creepmeter.products.quantities import rate_term
 from creepmeter.products.scale import factor_between, wrapped
 from creepmeter.products.window import masked, relative, window
 

@@ -129,6 +129,18 @@ class TimeFunctionOptions(Options):
         return self
 
 
+class DetectOptions(Options):
+    """What counts as an area that moves."""
+
+    sigmas: float = Field(3.0, gt=0, allow_inf_nan=False, description="Speed over its standard error, at least")
+    min_speed: float = Field(0.0, ge=0, allow_inf_nan=False, description="Speed of a cell, at least, m/yr")
+    min_cells: int = Field(9, ge=1, description="Cells of an area, at least")
+    min_area_m2: float = Field(0.0, ge=0, allow_inf_nan=False, description="Size of an area, at least, square metres")
+    min_coherence: float = Field(
+        0.5, ge=0, le=1, description="How uniform the direction is, at least: 1 all the same way, 0 all ways"
+    )
+
+
 _SEASONS = {1.0: "annual", 0.5: "semiannual"}
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from creepmeter.errors import ConfigError
+from creepmeter.imagery.options import SceneFetchOptions
+from creepmeter.imagery.scene_options import SceneSearchOptions, SelectOptions
 from creepmeter.inversion.options import COHERENCE_WEIGHTS, InvertOptions, needs_coherence
 from creepmeter.io.text import read_page
 from creepmeter.model.options import Options
@@ -49,6 +51,45 @@ class ImagesSection(Options):
         return (value,) if isinstance(value, str) else value
 
 
+class ScenesSection(SceneSearchOptions):
+    """Which scenes are searched for and fetched, in place of `images`; needs `years` or `dates`."""
+
+    area: str | None = Field(
+        None,
+        description="Area to cut out: vector file, WKT, or box W,S,E,N in degrees; default that around stable.moving",
+    )
+    buffer_m: float = Field(0.0, ge=0, allow_inf_nan=False, description="Ground to take in around the area, metres")
+    area_crs: str | None = Field(
+        None, description="Reference system of a box, of WKT and of files that have none; default degrees (WGS 84)"
+    )
+    allow_host: tuple[str, ...] = Field(
+        (),
+        description="Hosts, HOST or HOST:PORT, that may be asked though they are not public, over plain HTTP as well",
+    )
+    allow_folder: tuple[str, ...] = Field(
+        (), description="Folders on this machine, besides the catalogue's own, that a catalogue may refer to"
+    )
+    select: SelectOptions = SelectOptions()
+    read: SceneFetchOptions = SceneFetchOptions()
+
+    @field_validator("area", mode="before")
+    @classmethod
+    def _box(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return ",".join(str(part) for part in value)
+        return value
+
+    @field_validator("years", mode="before")
+    @classmethod
+    def _one_year(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value
+
+    @field_validator("allow_host", "allow_folder", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
 class TrackSection(TrackOptions):
     """How offsets between two images are measured, and where."""
 
@@ -79,6 +120,17 @@ class OutputSection(Options):
     folder: str = Field("run", description="Folder of the results, relative to where the command is called")
     title: str = Field("Ground motion", description="Heading of the report")
     geotiff: bool = Field(True, description="Write the velocity maps as GeoTIFF as well")
+    dem: str | None = Field(
+        None,
+        description="Heights, a raster in m: shaded behind the maps of the report in place of an image; and motion "
+        "down the slope of each polygon",
+    )
+    polygons: str | None = Field(
+        None, description="Polygons whose motion is written (polygons.gpkg, .csv); default those of stable.moving"
+    )
+    detect: bool = Field(
+        default=False, description="Write areas that move faster than their errors allow (inventory.gpkg, .csv)"
+    )
 
 
 class ComputeSection(Options):
@@ -89,9 +141,10 @@ class ComputeSection(Options):
 
 
 class RunConfig(Options):
-    """A whole run of path A, images to velocity."""
+    """A whole run of path A, images (of one's own, or scenes of a catalogue) to velocity."""
 
-    images: ImagesSection
+    images: ImagesSection | None = None
+    scenes: ScenesSection | None = None
     pairs: PairOptions = PairOptions()
     track: TrackSection = TrackSection()
     stable: StableSection = StableSection()
@@ -99,6 +152,16 @@ class RunConfig(Options):
     velocity: VelocityOptions = VelocityOptions()
     output: OutputSection = OutputSection()
     compute: ComputeSection = ComputeSection()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.images is None) == (self.scenes is None):
+            message = "give either images (files: ...) or scenes (area: ..., years: ...)"
+            raise ValueError(message)
+        if self.scenes is not None and self.scenes.area is None and self.stable.moving is None:
+            message = "scenes: give area, or polygons of the moving ground (stable.moving) to search around"
+            raise ValueError(message)
+        return self
 
 
 def read_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -206,9 +269,20 @@ def _explain(problem: ValidationError, lines: Lines, name: str) -> str:
 
 def _reason(error: Mapping[str, Any], path: tuple[str, ...]) -> str:
     if error["type"] == "extra_forbidden":
-        model = RunConfig if len(path) == 1 else RunConfig.model_fields[path[0]].annotation
-        names = ", ".join(getattr(model, "model_fields", {}))
-        return f"unknown key {path[-1]!r}; known here are: {names}"
+        return f"unknown key {path[-1]!r}; known here are: {', '.join(_section(path[:-1]).model_fields)}"
     if error["type"] == "missing":
         return "is missing"
+    if error["type"] == "value_error" and isinstance(error["input"], Mapping):
+        return str(error["ctx"]["error"])  # of a whole section: what it holds is in the file
     return f"{error['msg']} (got {error['input']!r})"
+
+
+def _section(path: Sequence[str]) -> type[Options]:
+    """Return the model of a section of a run file, or of a section in it."""
+    model: type[Options] = RunConfig
+    for name in path:
+        annotation = model.model_fields[name].annotation
+        model = next(
+            one for one in (annotation, *get_args(annotation)) if isinstance(one, type) and one is not type(None)
+        )
+    return model

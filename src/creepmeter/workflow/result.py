@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,43 +13,82 @@ from odc.geo.geobox import GeoBox
 
 from creepmeter.errors import InputError
 from creepmeter.io.vector import polygons
-from creepmeter.model.grid import Grid
+from creepmeter.model.grid import Grid, grid_of
 from creepmeter.products.export import save_geotiff
-from creepmeter.products.report import ReportContext, write_report
+from creepmeter.products.frame import Backdrop
+from creepmeter.products.report import ReportContext, ReportTable, write_report
+from creepmeter.velocity.options import DetectOptions
 from creepmeter.workflow.config import config_text
+from creepmeter.workflow.inventory import detect_to_file, motion_table, statistics_of_file
+from creepmeter.workflow.journal import Journal
 from creepmeter.workflow.offsets import OFFSETS, STACK
 from creepmeter.workflow.setting import Setting
+from creepmeter.workflow.verbs import relief_behind
 
+logger = logging.getLogger(__name__)
 SERIES, MOTION, REPORT = "timeseries.zarr", "velocity.zarr", "report.html"
+POLYGONS, INVENTORY = "polygons.gpkg", "inventory.gpkg"
 _BACKGROUND_PX = 1600  # a picture needs no more
 _ENOUGH = 0.99  # share seen that ends the search for a better image
 
 
 def export(run: Setting, _key: str) -> Sequence[str]:
-    """Write velocity as GeoTIFF."""
-    if not run.config.output.geotiff:
+    """Write velocity as GeoTIFF, and the motion of polygons: those given, and areas that move."""
+    maps = save_geotiff(run.product(MOTION), run.folder) if run.config.output.geotiff else []
+    return [*(path.name for path in maps), *_polygon_files(run), *_inventory_files(run)]
+
+
+def _polygon_files(run: Setting) -> list[str]:
+    path = run.polygon_file()
+    if path is None:
         return []
-    return [path.name for path in save_geotiff(run.product(MOTION), run.folder)]
+    target = run.folder / POLYGONS
+    try:
+        _, unmeasured = statistics_of_file(run.folder / MOTION, path, target, dem=run.relief_file())
+    except InputError as problem:
+        logger.warning("no motion of polygons: %s", problem)
+        return []
+    for text in unmeasured:
+        logger.warning("%s: %s", path.name, text)
+    return [target.name, target.with_suffix(".csv").name]
+
+
+def _inventory_files(run: Setting) -> list[str]:
+    if not run.config.output.detect:
+        return []
+    target = run.folder / INVENTORY
+    detect_to_file(run.folder / MOTION, target, DetectOptions(), dem=run.relief_file())
+    return [target.name, target.with_suffix(".csv").name]
 
 
 def report(run: Setting, _key: str) -> Sequence[str]:
     """Write the report page."""
-    image, grid = _background(run)
+    behind = _backdrop(run)
     context = ReportContext(
         motion=run.product(MOTION),
         series=run.product(SERIES),
         stack=run.product(STACK),
         stack_before=run.product(OFFSETS),
         stable=run.stable,
-        background=image,
-        background_grid=grid,
+        background=behind.image,
+        background_grid=behind.grid,
+        background_kind=behind.kind,
         outlines=_outlines(run),
+        tables=_tables(run),
         title=run.config.output.title,
         settings=config_text(run.config),
         notes=[*run.notes, *(f"Left out: {text}" for text in run.images.left_out)],
     )
     write_report(run.folder / REPORT, context)
     return [REPORT]
+
+
+def _tables(run: Setting) -> list[ReportTable]:
+    """Return what step export has written of polygons."""
+    titles = {POLYGONS: "Motion of polygons", INVENTORY: "Areas that move"}
+    paths = [(title, (run.folder / name).with_suffix(".csv")) for name, title in titles.items()]
+    known = Journal(run.folder).entry("export").files
+    return [motion_table(title, path) for title, path in paths if path.name in known and path.exists()]
 
 
 def _outlines(run: Setting) -> list[Any]:
@@ -61,6 +101,14 @@ def _outlines(run: Setting) -> list[Any]:
         return list(polygons(path, None if crs is None else crs.to_wkt()))
     except InputError:
         return []
+
+
+def _backdrop(run: Setting) -> Backdrop:
+    """Return what lies behind the maps: shaded heights where there are any, else an image."""
+    dem = run.relief_file()
+    if dem is not None:
+        return relief_behind(grid_of(run.product(MOTION)), dem)
+    return Backdrop(*_background(run))
 
 
 def _background(run: Setting) -> tuple[npt.NDArray[np.float32], Grid]:

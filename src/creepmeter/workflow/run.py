@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from creepmeter.blocks import NullProgress, Progress
@@ -12,12 +13,14 @@ from creepmeter.errors import StoreError
 from creepmeter.io.lock import RunLock
 from creepmeter.io.swap import remove, write_text
 from creepmeter.kernels.threads import limit_threads
+from creepmeter.pairs.options import PairOptions
 from creepmeter.pairs.select import describe_network, select_pairs
 from creepmeter.workflow.ahead import compiling_ahead
-from creepmeter.workflow.config import RunConfig, config_text, read_config
+from creepmeter.workflow.config import ImagesSection, RunConfig, config_text, read_config
 from creepmeter.workflow.inputs import check_images, find_file, find_images
 from creepmeter.workflow.journal import Entry, Journal, noted
 from creepmeter.workflow.outcome import RunResult
+from creepmeter.workflow.scenes import SCENE_STEPS, ScenesOfRun, near_anniversaries, scenes_of_run
 from creepmeter.workflow.setting import Setting, require_chips
 from creepmeter.workflow.steps import STEPS, Step, chosen_steps, keys
 
@@ -47,7 +50,8 @@ def run(
     overrides : sequence of str
         ``section.option=value``.
     start, end, dostep : str, optional
-        First and last step, or the only one: track, stable, invert, velocity, export, report.
+        First and last step, or the only one: track, stable, invert, velocity, export, report; with scenes of a
+        catalogue search and fetch come first.
     force : bool
         Do the chosen steps again even if they are up to date.
     progress : Progress, optional
@@ -65,22 +69,41 @@ def run(
     """
     path = Path(config)
     options = read_config(path, overrides)
-    steps = chosen_steps(start, end, dostep)
+    chosen = chosen_steps(start, end, dostep, SCENE_STEPS if options.scenes is not None else ())
     target = Path(folder if folder is not None else options.output.folder)
+    shown = progress or NullProgress()
     with RunLock(target), limit_threads(options.compute.threads), noted() as notes, compiling_ahead() as ready:
-        setting = prepare(options, path.parent, target, progress or NullProgress(), notes)
+        first, images = _scenes(options, path.parent, target, shown, chosen, force=force)
+        if images is None:
+            return RunResult(target, first.made, first.fresh, first.left_out, tuple(notes))
+        setting = prepare(options, images, path.parent, target, shown, notes)
+        setting = replace(setting, images=replace(setting.images, left_out=(*first.left_out, *setting.images.left_out)))
         write_text(target / "creepmeter.yaml", config_text(options))
-        made, fresh = _do(setting, steps, ready, force=force)
-    return RunResult(target, tuple(made), tuple(fresh), setting.images.left_out, tuple(notes))
+        made, fresh = _do(setting, [step for step in STEPS if step.name in chosen], ready, force=force)
+    return RunResult(target, (*first.made, *made), (*first.fresh, *fresh), setting.images.left_out, tuple(notes))
 
 
-def prepare(config: RunConfig, base: Path, folder: Path, progress: Progress, notes: list[str]) -> Setting:
+def _scenes(
+    config: RunConfig, base: Path, folder: Path, progress: Progress, chosen: Sequence[str], *, force: bool
+) -> tuple[ScenesOfRun, ImagesSection | None]:
+    """Return what was done to have images, and the images; None when no later step is chosen."""
+    if config.images is not None:
+        return ScenesOfRun(config.images, (), (), ()), config.images
+    wanted = [name for name in SCENE_STEPS if name in chosen]
+    found = scenes_of_run(config, base, folder, progress, wanted=wanted, force=force)
+    return found, None if len(wanted) == len(chosen) else found.images
+
+
+def prepare(
+    config: RunConfig, section: ImagesSection, base: Path, folder: Path, progress: Progress, notes: list[str]
+) -> Setting:
     """Find and check images, choose pairs."""
-    named = (config.track.within, config.stable.moving, config.stable.stable)
-    found = find_images(config.images, base, [find_file(name, base, "run file") for name in named if name])
+    named = (config.track.within, config.stable.moving, config.stable.stable, config.output.dem)
+    found = find_images(section, base, [find_file(name, base, "run file") for name in named if name])
     require_chips(config, found.grid)
     images = check_images(found, folder / _CHECKED, progress)
-    network = select_pairs(images.scenes, config.pairs)
+    as_default = config.scenes is not None and config.pairs == PairOptions()
+    network = (near_anniversaries if as_default else select_pairs)(images.scenes, config.pairs)
     logger.info("%d images; %s", len(images.scenes), describe_network(network))
     if config.invert.island_policy == "nan":
         network.require_connected()

@@ -15,6 +15,7 @@ from creepmeter import __version__
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import ConfigError
 from creepmeter.io.provenance import digest_file
+from creepmeter.io.rasterfile import is_raster
 from creepmeter.io.store import open as open_product
 from creepmeter.io.vector import burn_mask
 from creepmeter.model.grid import Grid, chip_grid, metres_per_pixel
@@ -60,7 +61,12 @@ class Setting:
     @cached_property
     def digests(self) -> dict[str, str]:
         """Digests of images, masks and polygons by path."""
-        named = (self.config.track.within, self.config.stable.moving, self.config.stable.stable)
+        named = (
+            self.config.track.within,
+            self.config.stable.moving,
+            self.config.stable.stable,
+            self.config.output.polygons,
+        )
         extra = {str(path): digest_file(path) for name in named if name for path in [self._file(name)]}
         return {**self.images.digests(), **extra}
 
@@ -103,6 +109,18 @@ class Setting:
     def moving_file(self) -> Path | None:
         """Return the file of the moving ground, if there is one."""
         return None if self.config.stable.moving is None else self._file(self.config.stable.moving)
+
+    def polygon_file(self) -> Path | None:
+        """Return the polygons whose motion is asked for: a vector file, or None."""
+        name = self.config.output.polygons
+        if name is not None:
+            return self._file(name)
+        moving = self.moving_file()
+        return None if moving is None or is_raster(moving) else moving
+
+    def relief_file(self) -> Path | None:
+        """Return the file of the heights behind the maps of the report, if there is one."""
+        return None if self.config.output.dem is None else self._file(self.config.output.dem)
 
     def product(self, name: str) -> xr.Dataset:
         """Open a product of this run lazily."""

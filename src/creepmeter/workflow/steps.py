@@ -9,6 +9,7 @@ from creepmeter.errors import ConfigError
 from creepmeter.io.provenance import digest_arrays, digest_text
 from creepmeter.model.options import Options
 from creepmeter.workflow import offsets, result, series
+from creepmeter.workflow.inputs import digest_with_sidecars
 from creepmeter.workflow.setting import Setting
 
 
@@ -42,7 +43,7 @@ def _plain(options: Options, *without: str) -> dict[str, object]:
 
 
 def _track_options(run: Setting) -> object:
-    images = _plain(run.config.images, "files", "exclude", "bad_images", "dates_pattern")
+    images = _plain(run.images.options, "files", "exclude", "bad_images", "dates_pattern")
     grid = [list(run.images.grid.shape), list(run.images.grid.affine[:6]), str(run.images.grid.crs)]
     pairs = [[str(pair.ref), str(pair.sec)] for pair in run.network.pairs]
     where = None if run.within is None else digest_arrays(run.within)
@@ -52,6 +53,15 @@ def _track_options(run: Setting) -> object:
 def _stable_options(run: Setting) -> object:
     ground = None if run.stable is None else digest_arrays(run.stable)
     return [_plain(run.config.stable, "moving", "stable"), ground]
+
+
+def _export_options(run: Setting) -> object:
+    files = [run.polygon_file(), run.relief_file()]
+    return [_plain(run.config.output), *(None if file is None else digest_with_sidecars(file) for file in files)]
+
+
+def _report_options(run: Setting) -> object:
+    return [_export_options(run), run.images.left_out]
 
 
 def _invert(run: Setting, key: str) -> Sequence[str]:
@@ -83,8 +93,8 @@ STEPS: tuple[Step, ...] = (
     Step("stable", offsets.STACK, _stable_options, offsets.stable),
     Step("invert", result.SERIES, lambda run: _plain(run.config.invert), _invert, solves=True),
     Step("velocity", result.MOTION, lambda run: _plain(run.config.velocity), _velocity, solves=True),
-    Step("export", "", lambda run: _plain(run.config.output), result.export),
-    Step("report", "", lambda run: [_plain(run.config.output), run.images.left_out], result.report),
+    Step("export", "", _export_options, result.export),
+    Step("report", "", _report_options, result.report),
 )
 
 
@@ -98,15 +108,15 @@ def keys(run: Setting) -> dict[str, str]:
     return found
 
 
-def chosen_steps(start: str | None, end: str | None, dostep: str | None) -> tuple[Step, ...]:
-    """Return the steps from `start` to `end`, or only `dostep`.
+def chosen_steps(start: str | None, end: str | None, dostep: str | None, before: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the names of the steps from `start` to `end`, or only `dostep`; `before` = steps that come first.
 
     Raises
     ------
     ConfigError
         An unknown name, an end before the start, or `dostep` together with the others.
     """
-    names = [step.name for step in STEPS]
+    names = [*before, *(step.name for step in STEPS)]
     for name in (start, end, dostep):
         if name is not None and name not in names:
             message = f"no step {name!r}: the steps are {', '.join(names)}"
@@ -119,4 +129,4 @@ def chosen_steps(start: str | None, end: str | None, dostep: str | None) -> tupl
     if last < first:
         message = f"--end {end} comes before --start {start}: the order is {', '.join(names)}"
         raise ConfigError(message)
-    return STEPS[first : last + 1]
+    return tuple(names[first : last + 1])

@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 
 from creepmeter.blocks import Progress
 from creepmeter.errors import GridError
+from creepmeter.geometry.terrain import heights_on
 from creepmeter.interferograms.mapfiles import find_files
 from creepmeter.interferograms.offset_maps import load_series_maps, store_offset_maps
 from creepmeter.interferograms.options import OffsetMapOptions, SeriesMapOptions
@@ -37,6 +38,7 @@ from creepmeter.tracking.track import ImageSettings, track
 from creepmeter.workflow.offsets import stable_store
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
+_RELIEF_PX, _MOST_FINER = 800, 8  # of shaded heights behind a map
 
 
 @dataclass(frozen=True)
@@ -326,7 +328,7 @@ def backdrop(
     product : Dataset
         The product to be drawn.
     image, relief : Path, optional
-        Raster of brightness, or of heights in metres; one of the two.
+        Raster of brightness, or of heights in metres (in any reference system); one of the two.
     outlines : Path, optional
         Polygons, or a raster whose border is drawn.
     pixel_size_m : float, optional
@@ -341,6 +343,8 @@ def backdrop(
     lines = () if outlines is None else _outlines(product, outlines)
     if behind is None:
         return Backdrop(outlines=lines)
+    if relief is not None and _is_elsewhere(product, relief):
+        return relief_behind(grid_of(product), relief, outlines=lines)
     values, grid = read_image(behind, pixel_size_m=pixel_size_m or 1.0)
     if read_header(behind).grid is None and pixel_size_m is None:
         grid = image_grid(product, behind)
@@ -352,6 +356,27 @@ def backdrop(
         )
         raise GridError(message)
     return Backdrop(values, grid, lines, "height" if relief is not None else "image")
+
+
+def _is_elsewhere(product: xr.Dataset, path: Path) -> bool:
+    """Tell whether a raster has another reference system than a product."""
+    theirs, ours = read_header(path).grid, grid_of(product)
+    return theirs is not None and theirs.crs is not None and ours.crs is not None and theirs.crs != ours.crs
+
+
+def relief_behind(grid: Grid, dem: Path, *, outlines: Sequence[object] = ()) -> Backdrop:
+    """Return the heights of a DEM in any reference system, to be drawn behind a map on `grid`.
+
+    Raises
+    ------
+    GridError
+        The DEM does not touch the map.
+    """
+    finer = max(1, min(round(_RELIEF_PX / max(grid.shape)), _MOST_FINER))
+    a, b, west, d, e, north = grid.affine[:6]
+    shape = (grid.shape[0] * finer, grid.shape[1] * finer)
+    fine = GeoBox(shape, Affine(a / finer, b / finer, west, d / finer, e / finer, north), grid.crs)
+    return Backdrop(heights_on(dem, fine), fine, outlines, "height")
 
 
 def _outlines(product: xr.Dataset, path: Path) -> Sequence[object]:

@@ -1,0 +1,1 @@
+"""How the ground lies, and what that makes of its motion."""

@@ -1,0 +1,1 @@
+"""Results beside what was measured on the ground."""

@@ -1,0 +1,235 @@
+"""Velocity maps beside stations on the ground, from files to tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from creepmeter.errors import CreepmeterError, InputError
+from creepmeter.io.points import system_code, write_table
+from creepmeter.io.store import open as open_product
+from creepmeter.io.swap import write_text
+from creepmeter.model.schema import MOTION_MODEL, check
+from creepmeter.model.station import Comparison, Overlay, Station, StationRates
+from creepmeter.products.canvas import save_figure
+from creepmeter.products.station_plots import comparison_figure, overlay_figure
+from creepmeter.validation.compare import agreement, compare_rates, comparison_columns, overlay
+from creepmeter.validation.dates import DateOrder
+from creepmeter.validation.options import RateOptions
+from creepmeter.validation.rates import fit_rates
+from creepmeter.validation.read import read_stations
+from creepmeter.workflow.pictures import background_of
+
+_MOST_LINES = 30  # stations on the screen; the tables have all
+
+
+@dataclass(frozen=True)
+class StationFiles:
+    """Files of stations, and what they do not say themselves.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        ``.tenv3``, ``.tenv``, ``.pos`` or CSV.
+    crs : str, optional
+        Reference system of map coordinates.
+    date_order : {"auto", "day-first", "month-first"}
+        Of dates such as 03/04/2018.
+    positions : Path, optional
+        Table of name, lon, lat.
+    """
+
+    paths: Sequence[Path]
+    crs: str | None = None
+    date_order: DateOrder = "auto"
+    positions: Path | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a comparison found, and what it wrote.
+
+    Parameters
+    ----------
+    comparisons : tuple of Comparison
+        Stations on the map.
+    rates : tuple of StationRates
+        All stations that have a rate, on the map or not.
+    left_out : tuple of str
+        Files and stations that are not in it, and why.
+    files : tuple of Path
+        What was written.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    rates: tuple[StationRates, ...]
+    left_out: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def left_out_shown(self) -> tuple[str, ...]:
+        """The first of those left out, and how many more there are."""
+        more = len(self.left_out) - _MOST_LINES
+        if more <= 1:
+            return self.left_out
+        return (*self.left_out[:_MOST_LINES], f"{more} more, see left_out.txt")
+
+    @property
+    def lines(self) -> list[str]:
+        """What to tell the user: one line for each station, and how the map agrees with all of them."""
+        lines = [_station_line(each) for each in self.comparisons[:_MOST_LINES]]
+        if len(self.comparisons) > _MOST_LINES:
+            lines.append(f"... and {len(self.comparisons) - _MOST_LINES} more stations in the table")
+        for row in agreement(self.comparisons):
+            if row.stations == 0:
+                continue
+            z = "" if np.isnan(row.normalised) else f", {row.normalised:.2f} in units of sigma"
+            bias = f"bias {row.bias:+.3g}" if row.component != "horizontal" else f"bias {row.bias:.3g}"
+            lines.append(f"{row.component}: {bias}, RMSE {row.rmse:.3g} m/yr from {row.stations} station(s){z}")
+        return lines
+
+
+def _station_line(each: Comparison) -> str:
+    parts = []
+    for k, name in enumerate(each.components):
+        if np.isfinite(each.difference[k]):
+            parts.append(
+                f"{name} map {_with_error(each.on_map[k], each.on_map_sigma[k])}, "
+                f"ground {_with_error(each.on_ground[k], each.on_ground_sigma[k])}"
+            )
+    return f"{each.name}: {'; '.join(parts)} m/yr"
+
+
+def _with_error(value: float, sigma: float) -> str:
+    return f"{value:+.4g}" if np.isnan(sigma) else f"{value:+.4g} ± {sigma:.2g}"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is drawn with a comparison.
+
+    Parameters
+    ----------
+    series : Path, optional
+        TimeSeries to draw beside those of the stations.
+    background, dem, outlines : Path, optional
+        Behind and over the map; one of the first two.
+    """
+
+    series: Path | None = None
+    background: Path | None = None
+    dem: Path | None = None
+    outlines: Path | None = None
+
+
+@dataclass
+class _Found:
+    """Stations as they are read and fitted."""
+
+    series: dict[str, Station] = field(default_factory=dict)
+    rates: list[StationRates] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def validate(
+    velocity: Path,
+    stations: StationFiles,
+    folder: Path,
+    options: RateOptions,
+    *,
+    reference: str | None = None,
+    drawn: Drawn | None = None,
+) -> Validation:
+    """Compare a velocity map with stations on the ground, and write tables and figures.
+
+    Parameters
+    ----------
+    velocity : Path
+        MotionModel.
+    stations : StationFiles
+        Pegs, GNSS, rates.
+    folder : Path
+        Gets ``comparison.csv``, ``rates.csv``, ``comparison.png`` and, with a series, ``series.png``;
+        ``left_out.txt`` where something was.
+    options : RateOptions
+        How rates of stations are fitted.
+    reference : str, optional
+        Station that all others are relative to.
+    drawn : Drawn, optional
+        Series, background, heights, outlines.
+
+    Raises
+    ------
+    InputError
+        No file of stations can be used, or no station lies on the map.
+    """
+    drawn = drawn or Drawn()
+    motion = open_product(velocity)
+    check(motion, MOTION_MODEL)
+    found = _read_and_fit(stations, options)
+    comparisons, off_map = compare_rates(motion, found.rates, reference=reference)
+    left_out = [*found.left_out, *off_map]
+    files = [folder / "rates.csv"]
+    write_table(files[0], rate_columns(found.rates))
+    if not comparisons:
+        message = f"no station can be compared with the map: {'; '.join(left_out)}"
+        raise InputError(message)
+    files.append(folder / "comparison.csv")
+    write_table(files[-1], comparison_columns(comparisons))
+    backdrop = background_of(motion, drawn.background, drawn.dem, drawn.outlines, None)
+    files.append(save_figure(comparison_figure(motion, comparisons, backdrop=backdrop), folder / "comparison.png"))
+    if drawn.series is not None:
+        overlays, missing = _overlays(open_product(drawn.series), comparisons, found)
+        left_out += missing
+        if overlays:
+            files.append(save_figure(overlay_figure(overlays), folder / "series.png"))
+    if left_out:
+        files.append(folder / "left_out.txt")
+        write_text(files[-1], "\n".join(left_out) + "\n")
+    return Validation(comparisons, tuple(found.rates), tuple(left_out), tuple(files))
+
+
+def _read_and_fit(stations: StationFiles, options: RateOptions) -> _Found:
+    read = read_stations(stations.paths, crs=stations.crs, date_order=stations.date_order, positions=stations.positions)
+    found = _Found(rates=list(read.rates), left_out=list(read.left_out))
+    for station in read.series:
+        try:
+            found.rates.append(fit_rates(station, options).rates)
+            found.series[station.name] = station
+        except InputError as problem:
+            found.left_out.append(f"{station.name}: {problem}")
+    if not found.rates:
+        message = f"no station has a rate: {'; '.join(found.left_out)}"
+        raise InputError(message)
+    return found
+
+
+def _overlays(series: xr.Dataset, comparisons: Sequence[Comparison], found: _Found) -> tuple[list[Overlay], list[str]]:
+    overlays, missing = [], []
+    for each in comparisons:
+        if each.name not in found.series:
+            continue
+        try:
+            overlays.append(overlay(series, found.series[each.name]))
+        except CreepmeterError as problem:
+            missing.append(f"{each.name}, series: {problem}")
+    return overlays, missing
+
+
+def rate_columns(rates: Sequence[StationRates]) -> dict[str, list[object]]:
+    """Return a table of rates: one line for each station, m/yr along the axes of its own reference system."""
+    columns: dict[str, list[object]] = {"name": [each.name for each in rates]}
+    columns |= {"x": [each.x for each in rates], "y": [each.y for each in rates]}
+    codes = {crs: system_code(crs) for crs in {each.crs for each in rates}}
+    columns["crs"] = [codes[each.crs] for each in rates]
+    columns |= {"dates": [each.dates or "" for each in rates], "noise": [each.noise for each in rates]}
+    for name in ("first", "last"):
+        columns[name] = ["" if getattr(each, name) is None else str(getattr(each, name))[:10] for each in rates]
+    for k, axis in enumerate(("east", "north", "up")):
+        for part in ("rate", "sigma", "sigma_white"):
+            columns[f"{part}_{axis}"] = [float(getattr(each, part)[k]) for each in rates]
+    return columns
