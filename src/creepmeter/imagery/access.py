@@ -176,7 +176,7 @@ def resolved(href: str, base: str | Path | None) -> str:
     InputError
         It is relative and nothing tells to what, or it is none.
     """
-    if not href or "\0" in href or not is_text(href):
+    if not all(map(_is_reference, (href, str(base)))):
         message = "an item names an empty or damaged address: search again"
         raise InputError(message)
     if is_address(href) or href.startswith("file:") or Path(href).is_absolute():
@@ -187,6 +187,15 @@ def resolved(href: str, base: str | Path | None) -> str:
     if isinstance(base, str) and is_address(base):
         return urljoin(base, href)
     return str(_local(str(base)).parent / href)
+
+
+def _is_reference(href: str) -> bool:
+    """Tell whether a string can be an address or a path."""
+    try:
+        urlsplit(href)
+    except ValueError:
+        return False
+    return bool(href) and "\0" not in href and is_text(href)
 
 
 def is_text(value: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from shapely.errors import GEOSException
+from shapely.errors import ShapelyError
 from shapely.geometry import shape as shape_of
 from shapely.geometry.base import BaseGeometry
 
@@ -28,6 +27,7 @@ _SAME_PASS = timedelta(minutes=30)  # a satellite comes by again after 100 minut
 _SAME_COVER = 0.01
 _LONGEST_ID = 1000
 _PER_CENT = 100.0
+_MOST_EAST, _MOST_NORTH = 540.0, 90.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _processed(facts: Mapping[str, Any]) -> str:
 def _cloud(facts: Mapping[str, Any]) -> float | None:
     """Return the cloud that the catalogue says, 0 to 1; what is no per cent is not known."""
     value = facts.get("eo:cloud_cover")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) / _PER_CENT if 0 <= value <= _PER_CENT else None
 
@@ -181,10 +181,12 @@ def _cloud(facts: Mapping[str, Any]) -> float | None:
 def _footprint(name: str, item: Mapping[str, Any]) -> BaseGeometry:
     geometry = item.get("geometry")
     try:
-        found = shapely.force_2d(shape_of(geometry)) if isinstance(geometry, Mapping) else _box(item)
-    except (GEOSException, ValueError, TypeError, KeyError, AttributeError, IndexError):
+        with np.errstate(invalid="ignore"):  # what is no number is met below
+            found = shapely.force_2d(shape_of(geometry)) if isinstance(geometry, Mapping) else _box(item)
+    except (ShapelyError, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError):
         found = shapely.Polygon()
-    if found.is_empty or not all(map(math.isfinite, found.bounds)):
+    within = np.abs(shapely.get_coordinates(found)) <= (_MOST_EAST, _MOST_NORTH)  # which what is no number is not
+    if found.is_empty or not within.all():
         message = f"item {name!r:.90} has no outline (geometry) that can be read: leave it out"
         raise InputError(message)
     return _in_one_piece(found)

@@ -34,7 +34,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import InputError
-from creepmeter.imagery.sensors import sensor_of
+from creepmeter.imagery.sensors import section, sensor_of
 
 Floats32 = npt.NDArray[np.float32]
 OFFSET_SINCE = (4, 0)
@@ -170,7 +170,7 @@ def baseline_of(item: Mapping[str, Any]) -> tuple[int, int] | None:
     >>> baseline_of({"properties": {"s2:product_uri": "S2A_MSIL2A_20170725T1_N0500_R022_T33TVM_2023.SAFE"}})
     (5, 0)
     """
-    facts = item.get("properties") or {}
+    facts = section(item, "properties")
     for name in _BASELINES:
         found = re.fullmatch(r"N?(\d{1,2})\.?(\d{2})?", str(facts.get(name, "")).strip())
         if found is not None:
@@ -188,7 +188,7 @@ def shown_baseline(baseline: tuple[int, int] | None) -> str:
 
 
 def _flag(item: Mapping[str, Any]) -> bool | None:
-    facts = item.get("properties") or {}
+    facts = section(item, "properties")
     found = [facts[name] for name in _FLAGS if facts.get(name) is not None]
     if not found:
         return None
@@ -205,7 +205,7 @@ def _flag(item: Mapping[str, Any]) -> bool | None:
 
 def _said_of_band(item: Mapping[str, Any], key: str) -> tuple[float | None, float | None]:
     """Return scale and offset that an asset names (``raster:bands``, or STAC 1.1), None where it does not."""
-    asset = (item.get("assets") or {}).get(key) or {}
+    asset = section(section(item, "assets"), key)
     bands = asset.get("raster:bands") or asset.get("bands") or [{}]
     band = bands[0] if isinstance(bands, Sequence) and bands and isinstance(bands[0], Mapping) else {}
     found: list[float | None] = []
@@ -232,7 +232,7 @@ def _number(value: object, item: Mapping[str, Any], name: str) -> float | None:
 
 
 def _landsat(item: Mapping[str, Any], key: str) -> Radiometry:
-    facts = item.get("properties") or {}
+    facts = section(item, "properties")
     level = "1" if "l1" in f"{item.get('collection')}{facts.get('landsat:correction', '')}".lower() else "2"
     scale, offset = _said_of_band(item, key)
     known = _LANDSAT[level]

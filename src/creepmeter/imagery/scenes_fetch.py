@@ -268,7 +268,7 @@ def _said_lattice(scene: FoundScene, band: str | None) -> tuple[object, ...] | N
         system = str(facts.get("proj:code") or facts.get("proj:epsg")).rpartition(":")[2]
         across, _, west, _, down, north = (float(value) for value in facts["proj:transform"][:6])
         return _lattice_of(system, across, down, west, north)
-    except (InputError, KeyError, TypeError, ValueError, ZeroDivisionError):
+    except (InputError, KeyError, TypeError, ValueError, ArithmeticError):
         return None
 
 

@@ -66,7 +66,7 @@ class Sensor:
         keys = (*self.bands.get(wanted, ()), wanted, *(self.spare if band is None else ()))
         found = _first_present(item, keys)
         if found is None:
-            have = ", ".join(sorted(item.get("assets") or {})[:30]) or "none"
+            have = ", ".join(sorted(map(str, section(item, "assets")))[:30]) or "none"
             message = (
                 f"item {item.get('id')!r:.90} has no asset for band {wanted} of {self.name} (looked for "
                 f"{', '.join(dict.fromkeys(keys))}; it has {have}): ask for a band that it has with --band"
@@ -92,8 +92,14 @@ class Sensor:
         return found
 
 
+def section(item: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a part of an item that should hold fields, empty where it is missing or something else."""
+    found = item.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _first_present(item: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
-    assets = item.get("assets") or {}
+    assets = section(item, "assets")
     return next((key for key in keys if isinstance(assets.get(key), Mapping) and assets[key].get("href")), None)
 
 
@@ -179,7 +185,7 @@ def sensor_of(item: Mapping[str, Any]) -> Sensor:
     for sensor in SENSORS:
         if collection in sensor.collections:
             return sensor
-    facts = item.get("properties") or {}
+    facts = section(item, "properties")
     said = " ".join(str(facts.get(key) or "") for key in ("constellation", "platform")).lower().replace(" ", "-")
     for sensor in SENSORS:
         if sensor.name in said:

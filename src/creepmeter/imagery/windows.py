@@ -21,7 +21,7 @@ from creepmeter.imagery.area import AreaOfInterest
 from creepmeter.imagery.masks import CLOUD, MISSING, SHADOW, SNOW, Codes, MaskRule, mask_rule
 from creepmeter.imagery.radiometry import Radiometry, reflectance
 from creepmeter.imagery.remote import Access
-from creepmeter.imagery.sensors import sensor_of
+from creepmeter.imagery.sensors import section, sensor_of
 from creepmeter.io.rasterfile import Raster, native_grid, read_part
 from creepmeter.io.vector import burn_mask
 from creepmeter.io.warp import resample as resampled_onto
@@ -81,15 +81,14 @@ def href_of(item: Mapping[str, Any], key: str, base: str | Path | None = None) -
     InputError
         There is no such asset, or its address is none.
     """
-    asset = (item.get("assets") or {}).get(key) or {}
-    href = asset.get("href")
+    href = section(section(item, "assets"), key).get("href")
     if not isinstance(href, str):
         message = f"item {item.get('id')!r:.90} has no asset {key!r:.40} with an address: search again"
         raise InputError(message)
-    own = [
-        link.get("href") for link in item.get("links") or [] if isinstance(link, Mapping) and link.get("rel") == "self"
-    ]
-    return resolved(href, next((link for link in own if isinstance(link, str)), base))
+    links = item.get("links")
+    own = [link for link in links if isinstance(link, Mapping)] if isinstance(links, list) else []
+    selves = [link["href"] for link in own if link.get("rel") == "self" and isinstance(link.get("href"), str)]
+    return resolved(href, selves[0] if selves else base)
 
 
 # ---------------------------------------------------------------------------------------------------------------- grids
