@@ -107,3 +107,19 @@ def scalar_motion(motion: xr.Dataset) -> tuple[Floats, Floats]:
     if "sigma" not in motion:
         return size, np.full_like(size, np.nan)
     return size, np.asarray(motion["sigma"].sel(term=term).values[0], dtype=np.float64)
+
+
+def annual_amplitude(motion: xr.Dataset) -> npt.NDArray[np.float64] | None:
+    """Return how far the ground swings to either side in a year, metres, (y, x); None where no annual term is fitted.
+
+    With two components it is half the length of the ellipse that the ground runs through.
+    """
+    terms = {str(term) for term in motion["term"].values}
+    if not {"annual_cos", "annual_sin"} <= terms:
+        return None
+    cosine, sine = (
+        np.asarray(motion["value"].sel(term=f"annual_{name}").values, np.float64) for name in ("cos", "sin")
+    )
+    power = (cosine**2 + sine**2).sum(axis=0)
+    turn = cosine[0] * sine[1] - sine[0] * cosine[1] if len(cosine) > 1 else 0.0  # area of the ellipse over pi
+    return np.asarray(np.sqrt(0.5 * (power + np.sqrt(np.maximum(power**2 - 4.0 * turn**2, 0.0)))))

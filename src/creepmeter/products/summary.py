@@ -11,7 +11,7 @@ import xarray as xr
 from creepmeter.errors import GridError
 from creepmeter.model.epoch import days_between
 from creepmeter.model.grid import Grid, describe_system, grid_of, metres_per_pixel
-from creepmeter.model.horizontal import horizontal_motion, rate_term, scalar_motion
+from creepmeter.model.horizontal import annual_amplitude, horizontal_motion, rate_term, scalar_motion
 from creepmeter.products.quantities import MapPoint, median, nmad
 
 Floats = npt.NDArray[np.float64]
@@ -145,6 +145,19 @@ def key_figures(
     unit = str(motion["unit"].sel(term=rate_term(motion)).item()) if "unit" in motion.coords else "m/yr"
     rows.append(("Median 1-sigma of the speed", number_text(median(sigma), unit)))
     rows += _speed_rows(size, sigma, points, stable, unit)
+    return rows + _annual_rows(motion, size, sigma, stable)
+
+
+def _annual_rows(motion: xr.Dataset, size: Floats, sigma: Floats, stable: Bools | None) -> list[tuple[str, str]]:
+    """Return what the year does to the ground, apart from the rate; nothing where that is not fitted."""
+    swing = annual_amplitude(motion)
+    if swing is None:
+        return []
+    moving = ~stable if stable is not None else size > _SIGMAS * sigma
+    where = "moving ground" if stable is not None else "cells above 2 sigma"
+    rows = [(f"Annual motion of {where}, median amplitude", number_text(median(swing[moving]), "m"))]
+    if stable is not None:
+        rows.append(("Annual motion of stable ground, median amplitude", number_text(median(swing[stable]), "m")))
     return rows
 
 

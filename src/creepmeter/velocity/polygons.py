@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from creepmeter.errors import InputError
 from creepmeter.io.vector import burn_mask
 from creepmeter.model.grid import Grid, grid_of, metres_per_pixel, part_of_grid, pixel_position
-from creepmeter.model.horizontal import horizontal_motion, rate_term
+from creepmeter.model.horizontal import annual_amplitude, horizontal_motion, rate_term
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -36,6 +36,8 @@ class Motion:
         Components, m/yr; of a map with one component, `east` is that one and `north` is 0.
     speed, sigma : array, (y, x)
         Size and standard error, m/yr.
+    annual : array, (y, x)
+        Amplitude of the annual motion, m; NaN where none is fitted.
     has_direction : bool
         There are two components.
     """
@@ -45,19 +47,21 @@ class Motion:
     north: Floats
     speed: Floats
     sigma: Floats
+    annual: Floats
     has_direction: bool
 
     @classmethod
     def of(cls, motion: xr.Dataset) -> Motion:
         """Return the rate of a MotionModel."""
         grid = grid_of(motion)
-        movement = horizontal_motion(motion)
+        movement, swing = horizontal_motion(motion), annual_amplitude(motion)
+        annual = np.full(tuple(grid.shape), np.nan) if swing is None else swing
         if movement is not None:
-            return cls(grid, movement.east, movement.north, movement.speed, movement.sigma, has_direction=True)
+            return cls(grid, movement.east, movement.north, movement.speed, movement.sigma, annual, has_direction=True)
         first = motion.sel(term=rate_term(motion)).isel(component=0)
         value = np.asarray(first["value"].values, np.float64)
         sigma = np.asarray(first["sigma"].values, np.float64) if "sigma" in first else np.full_like(value, np.nan)
-        return cls(grid, value, np.zeros_like(value), np.abs(value), sigma, has_direction=False)
+        return cls(grid, value, np.zeros_like(value), np.abs(value), sigma, annual, has_direction=False)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class PolygonStatistics:
         Length of the mean unit vector, weighted by speed: 1 = all the same way, near 0 = all ways.
     sigma : float
         Median standard error of the speed of one cell, m/yr.
+    annual_m : float
+        Median amplitude of the annual motion, m; NaN where none is fitted.
     """
 
     area_m2: float
@@ -94,6 +100,7 @@ class PolygonStatistics:
     direction_deg: float
     coherence: float
     sigma: float
+    annual_m: float
 
 
 def polygon_statistics(motion: xr.Dataset | Motion, shapes: Sequence[BaseGeometry]) -> tuple[PolygonStatistics, ...]:
@@ -121,8 +128,10 @@ def _within(rate: Motion, shape: BaseGeometry) -> PolygonStatistics:
     count = int(inside.sum())
     measured = float(known.sum() / count) if count else 0.0
     if not known.any():
-        return PolygonStatistics(area, count, measured, *([float("nan")] * 7))
-    east, north, speed, sigma = (part[region][known] for part in (rate.east, rate.north, rate.speed, rate.sigma))
+        return PolygonStatistics(area, count, measured, *([float("nan")] * 8))
+    east, north, speed, sigma, annual = (
+        part[region][known] for part in (rate.east, rate.north, rate.speed, rate.sigma, rate.annual)
+    )
     middle = float(np.median(east)), float(np.median(north))
     direction = coherence = float("nan")
     if rate.has_direction:
@@ -138,8 +147,13 @@ def _within(rate: Motion, shape: BaseGeometry) -> PolygonStatistics:
         middle[1] if rate.has_direction else float("nan"),
         direction,
         coherence,
-        float(np.nanmedian(sigma)) if np.isfinite(sigma).any() else float("nan"),
+        _median(sigma),
+        _median(annual),
     )
+
+
+def _median(values: Floats) -> float:
+    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
 
 def cells_of(shape: BaseGeometry, grid: Grid) -> tuple[Region, Bools]:

@@ -210,6 +210,7 @@ _SHOWN = (  # column, heading, factor, digits
     ("speed_p95", "95 % speed (m/yr)", 1.0, ".3g"),
     ("sigma", "Standard error (m/yr)", 1.0, ".2g"),
     ("direction_deg", "Direction (° from north)", 1.0, ".0f"),
+    ("annual_m", "Annual amplitude (m)", 1.0, ".2g"),
     ("slope_deg", "Slope (°)", 1.0, ".0f"),
     ("downslope", "Down the slope (m/yr)", 1.0, ".3g"),
 )
@@ -219,7 +220,7 @@ def motion_table(title: str, path: Path) -> ReportTable:
     """Return a table of polygons and their motion for people, from what `statistics_of_file` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    shown = [column for column in _SHOWN if rows and column[0] in rows[0]]
+    shown = [column for column in _SHOWN if any(row.get(column[0]) for row in rows)]
     label = next(iter(rows[0]), "") if rows else ""
     cells = [[row[label], *(_cell(row[name], factor, form) for name, _, factor, form in shown)] for row in rows]
     return ReportTable(title, ["Name", *(heading for _, heading, _, _ in shown)], cells)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import StoreError
 from creepmeter.io.lock import RunLock
@@ -15,12 +17,13 @@ from creepmeter.io.swap import remove, write_text
 from creepmeter.kernels.threads import limit_threads
 from creepmeter.pairs.options import PairOptions
 from creepmeter.pairs.select import describe_network, select_pairs
+from creepmeter.velocity.options import VelocityOptions
 from creepmeter.workflow.ahead import compiling_ahead
 from creepmeter.workflow.config import ImagesSection, RunConfig, config_text, read_config
-from creepmeter.workflow.inputs import check_images, find_file, find_images
+from creepmeter.workflow.inputs import Images, check_images, find_file, find_images
 from creepmeter.workflow.journal import Entry, Journal, noted
 from creepmeter.workflow.outcome import RunResult
-from creepmeter.workflow.scenes import SCENE_STEPS, ScenesOfRun, near_anniversaries, scenes_of_run
+from creepmeter.workflow.scenes import SCENE_STEPS, ScenesOfRun, near_anniversaries, scenes_of_run, show_all_seasons
 from creepmeter.workflow.setting import Setting, require_chips
 from creepmeter.workflow.steps import STEPS, Step, chosen_steps, keys
 
@@ -107,7 +110,17 @@ def prepare(
     logger.info("%d images; %s", len(images.scenes), describe_network(network))
     if config.invert.island_policy == "nan":
         network.require_connected()
-    return Setting(config, base, folder, images, network, progress, notes)
+    return Setting(_with_seasons(config, images), base, folder, images, network, progress, notes)
+
+
+def _with_seasons(config: RunConfig, images: Images) -> RunConfig:
+    """Let an annual term stand beside the rate where scenes of a catalogue show all seasons, unless terms are given."""
+    times = np.array([scene.time for scene in images.scenes], dtype="datetime64[ns]")
+    if config.scenes is None or config.velocity != VelocityOptions() or not show_all_seasons(times):
+        return config
+    logger.info("the dates show all seasons: an annual term is fitted beside the rate")
+    terms = config.velocity.override({"terms": ("rate", "annual")}, step="velocity")
+    return config.model_copy(update={"velocity": terms})
 
 
 def _do(

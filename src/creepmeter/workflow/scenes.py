@@ -23,6 +23,7 @@ from creepmeter.imagery.scenes_fetch import FetchedScenes, fetch_scenes
 from creepmeter.imagery.search import SERVICES
 from creepmeter.imagery.select import require_some
 from creepmeter.io.provenance import digest_text
+from creepmeter.model.epoch import DAYS_PER_YEAR, Epochs
 from creepmeter.model.network import Network
 from creepmeter.model.scene import Scene
 from creepmeter.pairs.options import PairOptions
@@ -41,6 +42,9 @@ FOLDER = "scenes"
 LIST, TABLE, FIGURE = "scene-list.json", "scene-list.csv", "scene-list.png"
 AROUND_MOVING_M = 2000.0  # stable ground taken in around polygons when no area is given
 NEAR_ANNIVERSARY_DAYS = (15.0, 30.0, 45.0, 60.0)  # from a whole number of years: the sun then stands alike
+FEWEST_FOR_SEASONS = 10  # dates
+SHORTEST_FOR_SEASONS_DAYS = 700.0
+LONGEST_SEASON_UNSEEN_DAYS = 150.0
 
 
 @dataclass(frozen=True)
@@ -254,9 +258,22 @@ def near_anniversaries(scenes: Sequence[Scene], options: PairOptions) -> Network
             continue
         if len(network.islands()) == 1:
             return network
-    spans = np.array([pair.days for pair in select_pairs(scenes, options).pairs])
-    if spans.size and spans.max() > min(NEAR_ANNIVERSARY_DAYS):
+    network = select_pairs(scenes, options)
+    if max(pair.days for pair in network.pairs) > DAYS_PER_YEAR - max(NEAR_ANNIVERSARY_DAYS):
         logger.warning(
             "pairs near whole years do not join all scenes: pairs of any span are used, shadows may seem to move"
         )
-    return select_pairs(scenes, options)
+    return network
+
+
+# ---------------------------------------------------------------------------------------------------------------- terms
+
+
+def show_all_seasons(times: Epochs) -> bool:
+    """Tell whether dates are enough, and spread enough over years and seasons, to tell a swing in the year apart."""
+    days = np.asarray(times, dtype="datetime64[D]")
+    if len(days) < FEWEST_FOR_SEASONS or (days.max() - days.min()) / np.timedelta64(1, "D") < SHORTEST_FOR_SEASONS_DAYS:
+        return False
+    of_year = np.sort((days - days.astype("datetime64[Y]")) / np.timedelta64(1, "D"))
+    gaps = np.diff(np.concatenate([of_year, of_year[:1] + DAYS_PER_YEAR]))
+    return bool(gaps.max() <= LONGEST_SEASON_UNSEEN_DAYS)
