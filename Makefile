@@ -6,7 +6,7 @@ STAMP := $(VENV)/.made
 WHEEL_ROOM := build/wheel-demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-uncompiled test-checked check bench docs reference wheel-demo clean
+.PHONY: help demo test test-uncompiled test-checked test-workflows test-rooms check bench docs reference wheel-demo clean
 
 help:
 	@echo "make demo        sample scenes to velocity map and report, in ./demo"
@@ -27,9 +27,17 @@ demo: $(STAMP)
 	$(BIN)/creepmeter demo -o demo
 
 # The kernels run three times: as plain Python and compiled with bounds checks, side by side, and as users run them.
+# All other tests run in two halves side by side, as most of them keep one core busy.
+WORKFLOWS := tests/workflow tests/tracking tests/kernels
 test: $(STAMP)
 	$(MAKE) --no-print-directory --jobs 2 test-uncompiled test-checked
-	$(BIN)/python -m pytest -q -m "not network" --durations=10
+	$(MAKE) --no-print-directory --jobs 2 test-workflows test-rooms
+
+test-workflows: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not network" --durations=10 $(WORKFLOWS)
+
+test-rooms: $(STAMP)
+	$(BIN)/python -m pytest -q -p no:cacheprovider -m "not network" --durations=10 $(WORKFLOWS:%=--ignore=%) tests src
 
 test-uncompiled: $(STAMP)
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -p no:cacheprovider -m "kernel and not slow and not golden" tests
