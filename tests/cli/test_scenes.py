@@ -45,6 +45,16 @@ def test_search_writes_list_table_and_figure(made: SimulatedCatalogue, tmp_path:
     assert target.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_catalogue_named_from_the_working_folder_on(
+    made: SimulatedCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made.folder)
+    done = run("aoi.geojson", "--catalogue", "catalog.json", *YEARS, "-o", tmp_path / "scenes.json")
+    assert done.exit_code == 0, done.output
+    here = read_items(tmp_path / "scenes.json").items
+    assert all(Path(item["assets"]["nir"]["href"]).is_relative_to(made.folder) for item in here)
+
+
 def test_a_box_with_a_buffer_from_an_api_over_http(made: SimulatedCatalogue, tmp_path: Path) -> None:
     with files_served(made.folder) as files:
         served = [json.loads(json.dumps(item).replace(str(made.folder.resolve()), files)) for item in made.items]

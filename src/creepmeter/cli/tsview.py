@@ -26,6 +26,7 @@ from creepmeter.products.options import ViewOptions
     help="The same by place, degrees (or y and x).",
 )
 @click.option("-n", "--num", type=int, default=-1, show_default=True, help="Number of the date of the map, from 0.")
+@click.option("--component", help="Component to show, such as north of an optical series.  [default: the first]")
 @click.option("-u", "--unit", help="Unit to draw in: m, cm, mm.")
 @click.option("-v", "--vlim", nargs=2, type=float, metavar="LOW HIGH", help="Ends of the colours.")
 @click.option("-c", "--cmap", "--colormap", "cmap", help="Colour map.")
@@ -61,6 +62,7 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
         reference = cell_of(file, series, given["ref_lalo"])
     options = changed(
         ViewOptions(),
+        component=given["component"],
         unit=given["unit"],
         cmap=given["cmap"],
         vmin=limits[0],

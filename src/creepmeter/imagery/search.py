@@ -110,7 +110,7 @@ def search_scenes(
         It has no collection of the sensor.
     """
     named = SERVICES.get(options.catalogue)
-    source = options.catalogue if named is None else named.url
+    source = _absolute(options.catalogue) if named is None else named.url
     shown_to = progress if progress is not None else NullProgress()
     asking = CatalogueIO(source, options, policy, clock)
     gathered = _Gathered(area, options)
@@ -134,6 +134,12 @@ def search_scenes(
         asking.session.close()
         shown_to.finish()
     return gathered.result(without_secrets(source))
+
+
+def _absolute(catalogue: str) -> str:
+    """Return where a catalogue is, whatever the working folder will be when its items are read."""
+    path = Path(catalogue)
+    return str(path.absolute()) if not is_address(catalogue) and path.is_file() else catalogue
 
 
 def _root(asking: CatalogueIO, source: str) -> Mapping[str, Any]:

@@ -92,9 +92,15 @@ class SeriesView:
         axes.set_title(self.date_text, fontsize=FONT_PT, color=INK)
         if not hasattr(self, "bar"):
             self.bar = self.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
-            self.bar.set_label(f"Displacement ({self.unit})", fontsize=FONT_PT, color=INK)
+            self.bar.set_label(self.quantity, fontsize=FONT_PT, color=INK)
             self.bar.ax.tick_params(labelsize=SMALL_PT, length=2, width=0.5)
         self._mark()
+
+    @property
+    def quantity(self) -> str:
+        """What is drawn, with the component where there are others."""
+        which = f", {self.component}" if self.series.sizes["component"] > 1 else ""
+        return f"Displacement{which} ({self.unit})"
 
     @property
     def date_text(self) -> str:
@@ -117,7 +123,7 @@ class SeriesView:
             self._draw_cell(axes, times, cell, colour)
         axes.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
         axes.axvline(times[self.date], color="#bbbbbb", linewidth=0.6, linestyle="dotted", zorder=0)
-        axes.set_ylabel(f"Displacement ({self.unit})", fontsize=FONT_PT, color=INK)
+        axes.set_ylabel(self.quantity, fontsize=FONT_PT, color=INK)
         date_axis(axes)
         tidy(axes, grid=True)
         if self.cells:
