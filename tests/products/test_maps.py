@@ -112,6 +112,15 @@ def test_velocity_has_arrows_on_moving_ground_only(grid: Grid, make_motion: Make
     assert {"500 m", "2 m/yr", "N"} <= furniture_of(figure)
 
 
+def test_arrows_do_not_run_into_each_other(grid: Grid, make_motion: Maker) -> None:
+    figure = velocity_figure(make_motion(grid))
+    (quiver,) = [artist for artist in figure.axes[0].collections if isinstance(artist, Quiver)]
+    assert quiver.scale is not None
+    length = np.hypot(np.asarray(quiver.U), np.asarray(quiver.V)) / quiver.scale
+    spacing = np.diff(np.unique(np.asarray(quiver.X))).min()
+    assert 0.9 * spacing < np.percentile(length, 95) < np.sqrt(2) * spacing  # of the next one, along a diagonal
+
+
 def test_velocity_colours_start_at_zero_and_follow_moving_ground(grid: Grid, make_motion: Maker) -> None:
     figure = velocity_figure(make_motion(grid))
     low, high = figure.axes[0].images[0].get_clim()

@@ -35,6 +35,13 @@ def test_graph_holds_the_series_of_the_points_in_the_unit_asked_for(grid: Grid, 
         assert_allclose(drawn, wanted.isel(y=row, x=column).values * 1000)
 
 
+def test_the_component_is_named_where_there_are_others(grid: Grid, make_series: Maker) -> None:
+    series = make_series(grid)
+    one = series.isel(component=[0])
+    axes = [series_view(shown, [(2, 3)]).axes[1].get_ylabel() for shown in (series, one)]
+    assert axes == [f"Displacement, {one['component'].item()} (m)", "Displacement (m)"]
+
+
 def test_a_click_shows_the_pixel_under_the_mouse_and_keys_change_the_date(grid: Grid, make_series: Maker) -> None:
     series = make_series(grid)
     shown = SeriesView(series, ViewOptions(), new_figure(8, 4))

@@ -49,7 +49,7 @@ _REASONS = {
     BRIDGED: "bridged_by_minimum_norm",
 }
 _ATTRIBUTES: Mapping[str, tuple[type, tuple[str, ...], dict[str, Any]]] = {
-    "displacement": (np.float64, _SERIES_DIMS, {"units": "m", "long_name": "displacement since reference_time"}),
+    "displacement": (np.float64, _SERIES_DIMS, {"units": "m", "long_name": "displacement since the reference date"}),
     "sigma": (np.float64, _SERIES_DIMS, {"units": "m", "long_name": "standard error relative to the datum"}),
     "residual_rms": (np.float64, _MAP_DIMS, {"units": "m", "long_name": "root mean square residual of the pairs"}),
     "pairs_used": (np.int16, _MAP_DIMS, {"units": "1", "long_name": "pairs that entered the solution"}),

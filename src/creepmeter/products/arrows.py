@@ -17,7 +17,7 @@ Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 ARROWS_ACROSS = 22  # along the longer edge of a map: more cannot be told apart in one column
-_REACH = 2.0  # length of a fast arrow, in distances between arrows
+_REACH = 1.2  # length of a fast arrow, in distances between arrows: it must not run into the next one
 _FAINT = 0.15  # an arrow shorter than this share of a fast one would be a dot
 _HALF = 0.5
 _FAST = 95  # percentile of speed that counts as fast

@@ -177,7 +177,7 @@ def template_motion(series: xr.Dataset, options: VelocityOptions) -> xr.Dataset:
     dims = ("component", "term", "y", "x")
     variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
         "value": (dims, nothing, {"long_name": "coefficient of each term, unit as in coordinate unit"}),
-        "sigma": (dims, nothing, {"long_name": "standard error of value"}),
+        "sigma": (dims, nothing, {"long_name": "standard error"}),
         "residual_rms": (
             ("component", "y", "x"),
             nothing[:, 0],

@@ -164,7 +164,7 @@ def _open_series(contents: Contents) -> xr.Dataset:
     missing, beside = (AllZero([array], contents.reference), {}) if eos else _missing(contents, array)
     source = Source(array, contents.metres_per(contents.units[name]), zero_is_missing=True, missing=missing)
     variables: dict[str, Variable] = {
-        "displacement": lazy(_SERIES, LazyMaps([source], layered=True), "m", "displacement since reference_time")
+        "displacement": lazy(_SERIES, LazyMaps([source], layered=True), "m", "displacement since the reference date")
     }
     for shown, found in beside.items():
         variables[shown] = lazy(
@@ -214,7 +214,7 @@ def _open_motion(contents: Contents) -> xr.Dataset:
     spread = [f"{name}Std" for name in names]
     if all(name in contents.maps for name in spread):
         sigmas = [Source(contents.maps[name], zero_is_missing=True, missing=missing) for name in spread]
-        variables["sigma"] = lazy(_TERMS, LazyMaps([sigmas], layered=False), "", "standard error of value")
+        variables["sigma"] = lazy(_TERMS, LazyMaps([sigmas], layered=False), "", "standard error")
     for variable in variables.values():
         del variable[2]["units"]
     extra = {key: item for key, item in _plain_maps(contents).items() if key not in (*names, *spread)}
