@@ -21,7 +21,11 @@ TEMPLATES = (".txt", ".cfg", ".template")  # endings of MintPy's templates
 
 @click.command(cls=Verb, example="creepmeter run creepmeter.yaml --set track.chip_px=64 -o run")
 @click.argument("config", type=FILE)
-@click.option("--dostep", metavar="STEP", help="Do one step: track, stable, invert, velocity, export or report.")
+@click.option(
+    "--dostep",
+    metavar="STEP",
+    help="Do one step: search, fetch (both with scenes), track, stable, invert, velocity, export or report.",
+)
 @click.option("--start", metavar="STEP", help="First step.")
 @click.option("--end", metavar="STEP", help="Last step.")
 @click.option(
