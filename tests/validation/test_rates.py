@@ -43,6 +43,17 @@ def test_a_long_gap_leaves_the_rate_alone() -> None:
     assert (np.abs(found.rate - RATE) < 4 * found.sigma).all()
 
 
+def test_a_season_is_not_fitted_to_one_day_of_each_year() -> None:
+    surveys = np.array([f"{year}-04-10" for year in range(2001, 2008)], "datetime64[ns]")
+    places = np.arange(7.0)[:, None] * RATE + np.random.default_rng(0).normal(0, 0.01, (7, 3))
+    pegs = station(surveys, places)
+    assert (np.abs(fit_rates(pegs).rates.rate - RATE) < 0.02).all()
+    with pytest.raises(InputError, match="cannot determine offset, rate, annual_cos, annual_sin"):
+        fit_rates(pegs, RateOptions(terms=("rate", "annual"), step=("20040101",)))
+    spread = surveys + np.arange(7) * np.timedelta64(50, "D")
+    assert np.isfinite(fit_rates(station(spread, places), RateOptions(terms=("rate", "annual"))).rates.rate).all()
+
+
 def test_a_gap_that_leaves_no_two_dates_is_said() -> None:
     kept = (YEARS < 1.5) | (YEARS > 3.5)
     options = RateOptions(start_date="20011001", end_date="20020101")

@@ -21,6 +21,7 @@ _FEWEST = 2  # dates that make a rate
 _ENOUGH_FREEDOM = 10  # fewer residuals than that may be small by chance
 _SMALLEST_M = 1e-4  # a step that matters
 _WINDOW = 20  # dates on each side of a step
+_LOOSE = 100.0  # times the error of one position in the motion over all dates: the terms are then not told apart
 _CLEAR = 10.0  # robust standard deviations; flicker noise reaches 5, a bad first year of a real station 7
 
 
@@ -132,7 +133,7 @@ def _fit_component(station: Station, axis: int, terms: tuple[Term, ...], options
     design = np.ascontiguousarray(design)
     weight = _weights(stated, options)
     inverse = np.zeros(design.shape[::-1])
-    if not pseudo_inverse(design, weight, inverse):
+    if not pseudo_inverse(design, weight, inverse) or _is_loose(inverse, weight, terms, times):
         return _Part(nothing, nothing, nothing, "none", np.empty(0))
     value = inverse @ values
     residual = values - design @ value
@@ -147,6 +148,13 @@ def _fit_component(station: Station, axis: int, terms: tuple[Term, ...], options
     coloured = _coloured_sigma(values, design, weight, times)
     noise = "white" if coloured is None else "flicker"
     return _Part(value, white if coloured is None else coloured, white, noise, residual)
+
+
+def _is_loose(inverse: Floats, weight: Floats, terms: tuple[Term, ...], times: Epochs) -> bool:
+    """Tell whether errors of positions become far larger ones of the rate: a season seen on one day of each year."""
+    rate = [name for term in terms for name in term.names].index("rate")
+    span = float(years_since(times[-1:], times[0])[0])
+    return bool(span * np.sqrt((inverse[rate] ** 2 / weight).sum()) > _LOOSE)
 
 
 def _weights(stated: Floats, options: RateOptions) -> Floats:
