@@ -117,6 +117,13 @@ def test_reference_pages_say_what_the_code_says(page: str) -> None:
     assert make_reference.is_current(page), "run `make reference`"
 
 
+def test_sections_within_sections_have_their_own_table_of_options() -> None:
+    page = make_reference.options_page()
+    for section, option in (("stable", "moving"), ("scenes.select", "max_cloud"), ("scenes.read", "max_masked")):
+        _, _, rest = page.partition(f"\n## {section}\n")
+        assert f"| `{option}` |" in rest.partition("\n## ")[0]
+
+
 def test_every_page_is_in_the_table_of_contents(root: Path) -> None:
     contents = (root / "mkdocs.yml").read_text(encoding="utf-8")
     pages = [path.relative_to(root / "docs").as_posix() for path in (root / "docs").rglob("*.md")]

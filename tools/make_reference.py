@@ -44,16 +44,23 @@ def _arguments(function: Callable[..., Any]) -> str:
 def options_page() -> str:
     """Return the fields of the run file, section by section: default, bounds and meaning."""
     model = import_module("creepmeter.workflow.config").RunConfig
-    single, sections = [], []
+    top = _option_table("Top of the file", "", model)
+    return "\n".join([*([top] if "| `" in top else []), *_option_sections(model)])
+
+
+def _option_sections(model: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - a pydantic model
+    """Yield a table for each section, and for the sections in it."""
     for name, field in model.model_fields.items():
         inner = _model_of(field.annotation)
-        if inner is None:
-            single.append(_option_row(name, field))
-        else:
-            rows = "\n".join(_option_row(key, value) for key, value in inner.model_fields.items())
-            sections.append(f"## {name}\n\n{_first_paragraph(inner)}\n\n{_OPTION_HEAD}\n{rows}\n")
-    top = [f"## Top of the file\n\n{_OPTION_HEAD}\n" + "\n".join(single) + "\n"] if single else []
-    return "\n".join([*top, *sections])
+        if inner is not None:
+            yield _option_table(f"{path}{name}", f"{_first_paragraph(inner)}\n\n", inner)
+            yield from _option_sections(inner, f"{path}{name}.")
+
+
+def _option_table(heading: str, text: str, model: Any) -> str:  # noqa: ANN401 - a pydantic model
+    fields = {name: field for name, field in model.model_fields.items() if _model_of(field.annotation) is None}
+    rows = "\n".join(_option_row(name, field) for name, field in fields.items())
+    return f"## {heading}\n\n{text}{_OPTION_HEAD}\n{rows}\n"
 
 
 _OPTION_HEAD = "| option | default | allowed | meaning |\n|---|---|---|---|"
