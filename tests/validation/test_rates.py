@@ -50,7 +50,7 @@ def test_a_season_is_not_fitted_to_one_day_of_each_year() -> None:
     assert (np.abs(fit_rates(pegs).rates.rate - RATE) < 0.02).all()
     with pytest.raises(InputError, match="cannot determine offset, rate, annual_cos, annual_sin"):
         fit_rates(pegs, RateOptions(terms=("rate", "annual"), step=("20040101",)))
-    spread = surveys + np.arange(7) * np.timedelta64(50, "D")
+    spread = np.array([f"{2001 + k}-{4 + k:02d}-10" for k in range(7)], "datetime64[ns]")
     assert np.isfinite(fit_rates(station(spread, places), RateOptions(terms=("rate", "annual"))).rates.rate).all()
 
 

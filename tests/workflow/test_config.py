@@ -88,6 +88,13 @@ def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
     assert config.pairs.max_days == 30
 
 
+def test_overrides_reach_sections_within_sections(tmp_path: Path) -> None:
+    path = _write(tmp_path, "scenes: {area: '15,46,15.1,46.1', years: 2020, select: {max_cloud: 5, tile: 33TVM}}")
+    scenes = read_config(path, ["scenes.select.max_cloud=7", "scenes.read.jobs=2"]).scenes
+    assert scenes is not None
+    assert (scenes.select.max_cloud, scenes.select.tile, scenes.read.jobs) == (7, "33TVM", 2)
+
+
 @pytest.mark.parametrize("item", ["track.chip_px", "chip_px=3", "images=3", "=2"])
 def test_an_override_that_is_none(tmp_path: Path, item: str) -> None:
     with pytest.raises(ConfigError, match=r"section\.option=value|valid dictionary|Input should be"):

@@ -234,16 +234,18 @@ def _note_lines(node: yaml.Node | None, path: tuple[str, ...], lines: Lines, nam
 
 def _override(values: dict[str, Any], item: str) -> None:
     name, joint, text = item.partition("=")
-    section, dot, option = name.strip().partition(".")
-    if not joint or not dot:
+    *sections, option = name.strip().split(".")
+    if not joint or not sections:
         message = f"--set {item!r}: write section.option=value, such as track.chip_px=64"
         raise ConfigError(message)
-    inner = values.get(section)
-    if inner is None:
-        inner = values[section] = {}
-    if not isinstance(inner, dict):
-        message = f"--set {item!r}: {section!r} is no section of the run file"
-        raise ConfigError(message)
+    inner = values
+    for depth, section in enumerate(sections, start=1):
+        if inner.get(section) is None:
+            inner[section] = {}
+        inner = inner[section]
+        if not isinstance(inner, dict):
+            message = f"--set {item!r}: {'.'.join(sections[:depth])!r} is no section of the run file"
+            raise ConfigError(message)
     inner[option] = _plain_value(text.strip())
 
 
