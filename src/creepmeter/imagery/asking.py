@@ -28,7 +28,7 @@ from creepmeter.imagery.attempts import (
     persist,
     reason_of,
 )
-from creepmeter.imagery.scene_options import SceneSearchOptions
+from creepmeter.imagery.scene_options import AskOptions
 from creepmeter.io import swap
 
 _LONGEST_WAIT_S = 120.0
@@ -51,7 +51,7 @@ class CatalogueIO(StacApiIO):
     ----------
     source : str
         Address or file of the catalogue.
-    options : SceneSearchOptions
+    options : AskOptions
         Time and attempts.
     policy : AccessPolicy, optional
         Further hosts and folders that the user allows.
@@ -62,7 +62,7 @@ class CatalogueIO(StacApiIO):
     def __init__(
         self,
         source: str,
-        options: SceneSearchOptions,
+        options: AskOptions,
         policy: AccessPolicy | None = None,
         clock: Clock | None = None,
     ) -> None:

@@ -8,9 +8,10 @@ from creepmeter.imagery.area import AreaOfInterest
 from creepmeter.imagery.asking import with_source
 from creepmeter.imagery.meter import by_mask
 from creepmeter.imagery.options import ReadOptions
+from creepmeter.imagery.query import SERVICES
 from creepmeter.imagery.remote import Access
 from creepmeter.imagery.scene_options import SceneSearchOptions, SelectOptions
-from creepmeter.imagery.search import SERVICES, Found, search_scenes
+from creepmeter.imagery.search import Found, search_scenes
 from creepmeter.imagery.select import Selection, select_scenes
 
 

@@ -18,9 +18,9 @@ from creepmeter.imagery.asking import with_source
 from creepmeter.imagery.find import find_scenes
 from creepmeter.imagery.item_list import read_items, write_items
 from creepmeter.imagery.options import SceneFetchOptions
+from creepmeter.imagery.query import SERVICES
 from creepmeter.imagery.remote import Access
 from creepmeter.imagery.scenes_fetch import FetchedScenes, fetch_scenes
-from creepmeter.imagery.search import SERVICES
 from creepmeter.imagery.select import require_some
 from creepmeter.io.provenance import digest_text
 from creepmeter.model.network import Network
