@@ -28,6 +28,7 @@ from creepmeter.imagery.attempts import (
     persist,
     reason_of,
 )
+from creepmeter.imagery.query import SERVICES
 from creepmeter.imagery.scene_options import AskOptions
 from creepmeter.io import swap
 
@@ -209,7 +210,12 @@ def _judge(answer: requests.Response) -> None:
 
 
 def with_source(policy: AccessPolicy, source: str) -> AccessPolicy:
-    """Return a policy that also allows the host, or the folder, of a catalogue that the user named."""
+    """Return a policy that also allows the host, or the folder, of a catalogue that the user named.
+
+    Catalogues with a name of their own are public, and need nothing more.
+    """
+    if source in SERVICES:
+        return policy
     if not is_address(source):
         folder = Path(source.removeprefix("file://")).resolve().parent
         return AccessPolicy(policy.hosts, (*policy.folders, folder))

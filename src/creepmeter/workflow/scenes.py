@@ -18,7 +18,6 @@ from creepmeter.imagery.asking import with_source
 from creepmeter.imagery.find import find_scenes
 from creepmeter.imagery.item_list import read_items, write_items
 from creepmeter.imagery.options import SceneFetchOptions
-from creepmeter.imagery.query import SERVICES
 from creepmeter.imagery.remote import Access
 from creepmeter.imagery.scenes_fetch import FetchedScenes, fetch_scenes
 from creepmeter.imagery.select import require_some
@@ -83,7 +82,7 @@ class _Place:
     def policy(self) -> AccessPolicy:
         """What the catalogue may lead to."""
         policy = allowed(self.section.allow_host, (self.base / name for name in self.section.allow_folder))
-        return policy if self.catalogue in SERVICES else with_source(policy, self.catalogue)
+        return with_source(policy, self.catalogue)
 
     @property
     def reading(self) -> SceneFetchOptions:
