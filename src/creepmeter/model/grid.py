@@ -91,7 +91,7 @@ def pixel_position(
     if crs is not None and grid.crs is not None and grid.crs != crs:
         x, y = Transformer.from_crs(_system(crs), _system(grid.crs), always_xy=True).transform(x, y)
         if grid.crs.geographic:
-            x = _near_longitude(grid, x)
+            x = _near_longitude(grid, np.asarray(x))
     known = np.isfinite(x) & np.isfinite(y)
     x, y = np.where(known, x, np.nan), np.where(known, y, np.nan)
     a, b, west, d, e, north = (~grid.affine)[:6]
