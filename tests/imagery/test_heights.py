@@ -26,7 +26,7 @@ from creepmeter.geometry.terrain import heights_on
 from creepmeter.imagery.access import AccessPolicy
 from creepmeter.imagery.area import AreaOfInterest, read_area
 from creepmeter.imagery.asking import with_source
-from creepmeter.imagery.heights import FetchedHeights, fetch_heights, search_heights
+from creepmeter.imagery.heights import MOST_TILES, FetchedHeights, fetch_heights, search_heights
 from creepmeter.imagery.options import HeightOptions, ReadOptions
 from creepmeter.imagery.remote import Access
 from creepmeter.io.raster import read_maps, write_geotiff
@@ -291,6 +291,15 @@ def test_buckets_that_are_open_to_all_are_asked_over_https(world: World, area: A
         (tile,), left_out, _ = search_heights(area, options, access)
     assert tile.href == "https://copernicus-dem-30m.s3.amazonaws.com/N46/N46.tif"
     assert left_out == ()
+
+
+def test_more_tiles_than_can_be_meant_are_named(world: World, area: AreaOfInterest, tmp_path: Path) -> None:
+    items = [{**world.made.items[0], "id": f"tile-{k:04d}"} for k in range(MOST_TILES + 1)]
+    options = HeightOptions(catalogue=str(static(tmp_path, items)))
+    with Access(with_source(AccessPolicy(), options.catalogue), QUICK) as access:
+        tiles, left_out, _ = search_heights(area, options, access)
+    assert len(tiles) == MOST_TILES
+    assert any("smaller area" in text for text in left_out)
 
 
 def test_an_item_that_does_not_tell_its_heights_is_named(world: World, area: AreaOfInterest, tmp_path: Path) -> None:
