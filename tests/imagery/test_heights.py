@@ -233,6 +233,20 @@ def test_tiles_of_wider_pixels_are_brought_to_the_finer_ones(area: AreaOfInteres
     assert np.abs(error[~inner]).max() < 22000 * 1.5 * a / 2  # beside the seam less than half a wide pixel of slope
 
 
+def test_tiles_of_another_reference_system_are_joined_too(area: AreaOfInterest, tmp_path: Path) -> None:
+    made = write_heights(tmp_path, COG, BOX)
+    left, bottom, right, top = read_area(",".join(map(str, BOX)), buffer_m=800).bounds_in("EPSG:32633")
+    shape = (int((top - bottom) / 20), int((right - left) / 20))
+    metric = Grid(shape, Affine(20.0, 0.0, left, 0.0, -20.0, top), "EPSG:32633")
+    rewritten(made, 1, made.height(*lonlat(metric)).astype(np.float32), metric, None)
+    done = fetched(area, tmp_path / "dem.tif", tmp_path / "catalog.json")
+    values, grid = read_maps(tmp_path / "dem.tif", [1])
+    assert (done.unknown, grid.crs) == (0, metric.crs)  # pixels of 20 m are the finer ones
+    assert common_part(grid, metric) is not None
+    lon, lat = lonlat(grid)
+    np.testing.assert_allclose(values[0], made.height(lon, lat), atol=0.02)
+
+
 def test_over_the_180th_meridian_tiles_of_both_sides_meet(tmp_path: Path) -> None:
     box = (179.98, -17.02, 180.01, -17.0)
     made = write_heights(tmp_path, COG, box)

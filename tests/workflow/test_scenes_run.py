@@ -25,7 +25,7 @@ from tests.imagery.servers import api_served, files_served
 
 import creepmeter as cm
 from creepmeter.errors import ConfigError, StoreError
-from creepmeter.geometry.terrain import downslope, terrain_of
+from creepmeter.geometry.terrain import downslope, heights_on, terrain_of
 from creepmeter.imagery.area import read_area
 from creepmeter.imagery.item_list import read_items
 from creepmeter.io.raster import write_geotiff
@@ -232,6 +232,8 @@ def test_heights_of_the_catalogue_give_slope_and_motion_down_it(archive: Archive
         x, y = centre_positions(grid)
         lonlat = Transformer.from_crs(str(grid.crs), 4326, always_xy=True).transform(x, y)
         truth = downslope(motion, terrain_of(archive.heights.height(*lonlat), grid))
+    with cm.open_scenes(around / FOLDER) as cube:
+        assert np.isfinite(heights_on(around / HEIGHTS, grid_of(cube))).all()
     slide = read_area(archive.made.folder / "slides.geojson").outline_in(str(grid.crs))
     inside = shapely.contains_xy(slide, x, y)
     for column, name, bar in (("slope_deg", "slope", 0.1), ("downslope", "downslope", 0.05)):
