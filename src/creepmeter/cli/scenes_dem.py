@@ -31,7 +31,7 @@ def command(
     hosts: tuple[str, ...],
     folders: tuple[Path, ...],
 ) -> None:
-    """Make a file of heights (DEM) of an area, from a collection of a STAC catalogue.
+    """Make a file of heights (DEM) of an area from a catalogue.
 
     AOI is what `scenes search` takes. The tiles that touch the area are read in part, with some ground about it, and
     joined; pixels stay those of the tiles. A tile that cannot be read is named, and the others go on. The default, the
