@@ -57,6 +57,16 @@ def test_a_dataset_gives_back_its_grid(grid: GeoBox) -> None:
     assert grid_of(dataset_on(grid)) == grid
 
 
+@pytest.mark.parametrize("turn", [-360, 0, 360])
+def test_places_fall_on_a_grid_in_degrees_on_either_side_of_the_180th_meridian(turn: int) -> None:
+    grid = GeoBox((10, 20), Affine(0.1, 0.0, 179.0 + turn, 0.0, -0.1, -16.0), "EPSG:4326")
+    to_map = Transformer.from_crs(4326, 32701, always_xy=True)
+    x, y = to_map.transform([179.5, -179.5, 181.0], [-16.5, -16.5, -17.0])
+    column, row = pixel_position(grid, x, y, "EPSG:32701")
+    assert_allclose(column, [5, 15, 20], atol=1e-6)
+    assert_allclose(row, [5, 5, 10], atol=1e-6)
+
+
 @given(grids(), st.data())
 def test_a_part_of_a_dataset_lies_where_it_was(grid: GeoBox, data: st.DataObject) -> None:
     row = data.draw(st.integers(0, grid.shape[0] - 1))

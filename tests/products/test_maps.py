@@ -198,6 +198,21 @@ def test_background_needs_its_own_grid(grid: Grid) -> None:
         grey_image(Backdrop(np.zeros((3, 3))))
 
 
+def test_missing_heights_do_not_change_the_shade_of_the_others() -> None:
+    y, x = np.meshgrid(np.arange(80), np.arange(80), indexing="ij")
+    height = 8.0 * x + 20 * np.sin(2 * np.pi * x / 20) + 20 * np.cos(2 * np.pi * y / 20)
+    grid = pixel_grid((80, 80), 10.0)
+    whole = grey_image(Backdrop(height, grid, kind="height"))
+    holed = height.copy()
+    holed[:, :40] = np.nan
+    part = grey_image(Backdrop(holed, grid, kind="height"))
+    assert whole is not None
+    assert part is not None
+    assert np.isnan(part[:, :40]).all()
+    np.testing.assert_allclose(part[:, 41:], whole[:, 41:], atol=1e-12)
+    assert np.ptp(part[:, 41:]) > 0.5
+
+
 def test_relief_is_lit_from_the_north_west() -> None:
     y, x = np.mgrid[:40, :40]
     ridge = -np.abs(x + y - 39.0) * 10  # north-west slope above the ridge, south-east slope below

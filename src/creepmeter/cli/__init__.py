@@ -15,7 +15,9 @@ COMMANDS = {
         "Run a MintPy template, from interferograms to velocity and report.",
         "Whole runs",
     ),
-    "scenes": Entry("creepmeter.cli.scenes", "Find and read optical scenes of Sentinel-2 and Landsat.", "Steps"),
+    "scenes": Entry(
+        "creepmeter.cli.scenes", "Find and read optical scenes of Sentinel-2 and Landsat, and heights.", "Steps"
+    ),
     "track": Entry("creepmeter.cli.track", "Measure the offsets between two images.", "Steps"),
     "aria": Entry(
         "creepmeter.cli.aria",

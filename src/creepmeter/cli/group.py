@@ -7,6 +7,7 @@ import difflib
 import gc
 import inspect
 import os
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _GUIDE = "docs, how-to/coming-from-mintpy"
 FAILED, LEFT_OUT, STOPPED = 1, 3, 130
+_BOX = re.compile(r"-[\d.][^,]*(?:,[^,]+){3}")
 _OBJECTS = 50_000  # made since garbage was last looked for
 _FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
 _NOT_THERE = (  # scripts of MintPy without a counterpart
@@ -135,6 +137,17 @@ def _lock_of(path: Path) -> RunLock:
     from creepmeter.workflow.sbas.folder import work_folder
 
     return RunLock(work_folder(writable(path)))
+
+
+class BoxVerb(Verb):
+    """A command that takes ``-118.5,33.5,-117.5,34.5`` for what it is: a box, not a flag."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words of a call, boxes last."""
+        boxes = [text for text in args if _BOX.fullmatch(text)]
+        if boxes and "--" not in args:
+            args = [*(text for text in args if text not in boxes), "--", *boxes]
+        return super().parse_args(ctx, args)
 
 
 class LazyGroup(click.Group):

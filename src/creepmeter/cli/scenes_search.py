@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
 from creepmeter.cli.flags import access_flags, area_flags, file_out, options_from
-from creepmeter.cli.group import Verb
+from creepmeter.cli.group import BoxVerb
 from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.run import end_with
 from creepmeter.cli.session import say
 from creepmeter.imagery.scene_options import SceneSearchOptions, SelectOptions
 
 _FEW = 40  # scenes that are all named on screen; the table has every one
-_BOX = re.compile(r"-[\d.][^,]*(?:,[^,]+){3}")
-
-
-class _BoxVerb(Verb):
-    """A command that takes ``-118.5,33.5,-117.5,34.5`` for what it is: a box, not a flag."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        boxes = [text for text in args if _BOX.fullmatch(text)]
-        if boxes and "--" not in args:
-            args = [*(text for text in args if text not in boxes), "--", *boxes]
-        return super().parse_args(ctx, args)
 
 
 @click.command(
-    cls=_BoxVerb,
+    cls=BoxVerb,
     example="creepmeter scenes search aoi.geojson --years 2016/2023 --around 11-22 --buffer-m 500 -o scenes.json",
 )
 @click.argument("aoi", metavar="AOI")

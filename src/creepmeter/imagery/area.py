@@ -96,6 +96,10 @@ class AreaOfInterest:
         left, bottom, right, top = map(float, self.outline_in(crs).bounds)
         return left, bottom, right, top
 
+    def box_around(self, metres: float) -> AreaOfInterest:
+        """Return the box, along meridians and parallels, around the area and the ground about it."""
+        return AreaOfInterest(_grown(self.shape, metres).envelope, self.name)
+
     def covered_by(self, footprint: BaseGeometry) -> float:
         """Return the share of the area that a footprint in longitude and latitude covers, 0 to 1."""
         near = near_longitude(footprint, self.shape.centroid.x)

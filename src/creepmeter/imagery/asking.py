@@ -28,7 +28,8 @@ from creepmeter.imagery.attempts import (
     persist,
     reason_of,
 )
-from creepmeter.imagery.scene_options import SceneSearchOptions
+from creepmeter.imagery.query import SERVICES
+from creepmeter.imagery.scene_options import AskOptions
 from creepmeter.io import swap
 
 _LONGEST_WAIT_S = 120.0
@@ -51,7 +52,7 @@ class CatalogueIO(StacApiIO):
     ----------
     source : str
         Address or file of the catalogue.
-    options : SceneSearchOptions
+    options : AskOptions
         Time and attempts.
     policy : AccessPolicy, optional
         Further hosts and folders that the user allows.
@@ -62,7 +63,7 @@ class CatalogueIO(StacApiIO):
     def __init__(
         self,
         source: str,
-        options: SceneSearchOptions,
+        options: AskOptions,
         policy: AccessPolicy | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -209,7 +210,12 @@ def _judge(answer: requests.Response) -> None:
 
 
 def with_source(policy: AccessPolicy, source: str) -> AccessPolicy:
-    """Return a policy that also allows the host, or the folder, of a catalogue that the user named."""
+    """Return a policy that also allows the host, or the folder, of a catalogue that the user named.
+
+    Catalogues with a name of their own are public, and need nothing more.
+    """
+    if source in SERVICES:
+        return policy
     if not is_address(source):
         folder = Path(source.removeprefix("file://")).resolve().parent
         return AccessPolicy(policy.hosts, (*policy.folders, folder))

@@ -10,7 +10,7 @@ from creepmeter.imagery.meter import by_mask
 from creepmeter.imagery.options import ReadOptions
 from creepmeter.imagery.remote import Access
 from creepmeter.imagery.scene_options import SceneSearchOptions, SelectOptions
-from creepmeter.imagery.search import SERVICES, Found, search_scenes
+from creepmeter.imagery.search import Found, search_scenes
 from creepmeter.imagery.select import Selection, select_scenes
 
 
@@ -46,9 +46,7 @@ def find_scenes(
     found = search_scenes(area, search, policy=allowed, progress=progress)
     if not choice.measure:
         return found, select_scenes(found, search.windows, choice, progress=progress)
-    if search.catalogue not in SERVICES:
-        allowed = with_source(allowed, search.catalogue)
     reading = ReadOptions(tries=search.tries, wait_s=search.wait_s, timeout_s=search.timeout_s)
-    with Access(allowed, reading) as access:
+    with Access(with_source(allowed, search.catalogue), reading) as access:
         measure = by_mask(area, access, choice)
         return found, select_scenes(found, search.windows, choice, measure=measure, progress=progress)

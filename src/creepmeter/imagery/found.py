@@ -90,11 +90,7 @@ def scene_of(item: Mapping[str, Any]) -> FoundScene:
     InputError
         It has no name, no date, no outline, or is of no known sensor; the message says which.
     """
-    name, facts = item.get("id"), item.get("properties")
-    named = isinstance(name, str) and 0 < len(name) <= _LONGEST_ID and is_text(name)
-    if not isinstance(name, str) or not named or not isinstance(facts, Mapping):
-        message = f"item {name!r:.90} has no id or no properties: leave it out"
-        raise InputError(message)
+    name, facts = name_of(item), item["properties"]
     return FoundScene(
         item=item,
         name=name,
@@ -106,8 +102,24 @@ def scene_of(item: Mapping[str, Any]) -> FoundScene:
         baseline=baseline_of(item) or (),
         processed=_processed(facts),
         cloud=_cloud(facts),
-        footprint=_footprint(name, item),
+        footprint=footprint_of(item),
     )
+
+
+def name_of(item: Mapping[str, Any]) -> str:
+    """Return the id of an item that has one, and properties.
+
+    Raises
+    ------
+    InputError
+        It lacks them.
+    """
+    name = item.get("id")
+    named = isinstance(name, str) and 0 < len(name) <= _LONGEST_ID and is_text(name)
+    if not isinstance(name, str) or not named or not isinstance(item.get("properties"), Mapping):
+        message = f"item {name!r:.90} has no id or no properties: leave it out"
+        raise InputError(message)
+    return name
 
 
 def _moment(name: str, facts: Mapping[str, Any]) -> datetime:
@@ -178,7 +190,14 @@ def _cloud(facts: Mapping[str, Any]) -> float | None:
     return float(value) / _PER_CENT if 0 <= value <= _PER_CENT else None
 
 
-def _footprint(name: str, item: Mapping[str, Any]) -> BaseGeometry:
+def footprint_of(item: Mapping[str, Any]) -> BaseGeometry:
+    """Return the outline of an item, in longitude and latitude.
+
+    Raises
+    ------
+    InputError
+        It has none.
+    """
     geometry = item.get("geometry")
     try:
         with np.errstate(invalid="ignore"):  # what is no number is met below
@@ -187,7 +206,7 @@ def _footprint(name: str, item: Mapping[str, Any]) -> BaseGeometry:
         found = shapely.Polygon()
     within = np.abs(shapely.get_coordinates(found)) <= (_MOST_EAST, _MOST_NORTH)  # which what is no number is not
     if found.is_empty or not within.all():
-        message = f"item {name!r:.90} has no outline (geometry) that can be read: leave it out"
+        message = f"item {item.get('id')!r:.90} has no outline (geometry) that can be read: leave it out"
         raise InputError(message)
     return _in_one_piece(found)
 

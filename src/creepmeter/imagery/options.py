@@ -129,3 +129,17 @@ class SceneFetchOptions(ReadOptions):
     def classes(self) -> tuple[int, ...] | None:
         """Classes to mask; None = the usual ones."""
         return tuple(sorted(int(text) for text in self.mask_classes)) or None
+
+
+class HeightOptions(Options):
+    """Which heights are taken."""
+
+    catalogue: str = Field(
+        "earth-search",
+        min_length=1,
+        description="earth-search, planetary-computer, address of a STAC API, or a static catalogue (catalog.json)",
+    )
+    collection: str = Field(
+        "cop-dem-glo-30", min_length=1, description="Collection of the catalogue, of rasters of heights in metres"
+    )
+    memory_gb: float = Field(4.0, gt=0, le=10_000, description="Memory to keep within, gigabytes")

@@ -47,7 +47,17 @@ class Window:
         return self.first <= moment.astimezone(UTC).date() <= self.last
 
 
-class SceneSearchOptions(Options):
+class AskOptions(Options):
+    """How a catalogue is asked."""
+
+    page_size: int = Field(100, ge=1, le=1000, description="Items that are asked for at a time, number")
+    minutes: float = Field(20.0, gt=0, le=1000, description="For the whole search at most, minutes")
+    tries: int = Field(5, ge=1, le=100, description="Attempts per request, number")
+    wait_s: float = Field(1.0, ge=0, le=600, description="Before the second attempt, seconds; doubled from then on")
+    timeout_s: float = Field(60.0, gt=0, le=3600, description="Silence of the server that ends an attempt, seconds")
+
+
+class _SceneQuery(Options):
     """Where and when optical scenes are looked for."""
 
     catalogue: str = Field(
@@ -62,11 +72,10 @@ class SceneSearchOptions(Options):
     around: str | None = Field(None, description="Day of the year, MM-DD, that scenes of every year are near to")
     within_days: int = Field(45, ge=0, le=182, description="Distance from that day at most, days")
     most: int = Field(20_000, ge=1, le=1_000_000, description="Scenes to list at most, number")
-    page_size: int = Field(100, ge=1, le=1000, description="Scenes that are asked for at a time, number")
-    minutes: float = Field(20.0, gt=0, le=1000, description="For the whole search at most, minutes")
-    tries: int = Field(5, ge=1, le=100, description="Attempts per request, number")
-    wait_s: float = Field(1.0, ge=0, le=600, description="Before the second attempt, seconds; doubled from then on")
-    timeout_s: float = Field(60.0, gt=0, le=3600, description="Silence of the server that ends an attempt, seconds")
+
+
+class SceneSearchOptions(AskOptions, _SceneQuery):
+    """Where and when optical scenes are looked for, and how."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -13,7 +13,7 @@ from creepmeter.errors import CreepmeterError
 from creepmeter.imagery.access import RefusedError, resolved, without_secrets
 from creepmeter.imagery.area import AreaOfInterest, near_longitude
 from creepmeter.imagery.asking import CatalogueIO
-from creepmeter.imagery.scene_options import SceneSearchOptions
+from creepmeter.imagery.query import Query
 
 _MAX_FILES = 100_000
 _BOX = 4
@@ -22,10 +22,8 @@ Take = Callable[[Iterable[Any], str], None]
 
 def walk(
     asking: CatalogueIO,
-    source: str,
+    query: Query,
     root: Mapping[str, Any],
-    area: AreaOfInterest,
-    options: SceneSearchOptions,
     take: Take,
     leave_out: Callable[[str], None],
 ) -> None:
@@ -38,19 +36,18 @@ def walk(
     ----------
     asking : CatalogueIO
         Reads files and addresses.
-    source : str
-        Address or file of the catalogue.
+    query : Query
+        Address or file of the catalogue, and what is looked for.
     root : mapping
         Its content.
-    area, options
-        What is looked for.
     take : callable
         Gets items and their address.
     leave_out : callable
         Gets what could not be read, and why.
     """
+    source = query.source
     seen = {source}
-    waiting = list(_opened(root, source, area, options, take, leave_out))
+    waiting = list(_opened(root, source, query, take, leave_out))
     while waiting:
         href = waiting.pop(0)
         if href in seen:
@@ -66,14 +63,13 @@ def walk(
         except CreepmeterError as problem:
             leave_out(str(problem))
         else:
-            waiting += _opened(content, href, area, options, take, leave_out)
+            waiting += _opened(content, href, query, take, leave_out)
 
 
 def _opened(
     content: Mapping[str, Any],
     place: str,
-    area: AreaOfInterest,
-    options: SceneSearchOptions,
+    query: Query,
     take: Take,
     leave_out: Callable[[str], None],
 ) -> Iterator[str]:
@@ -82,7 +78,7 @@ def _opened(
         take([content], place)
     elif content.get("type") == "FeatureCollection":
         take(content.get("features") or (), place)
-    elif _may_hold(content, area, options):
+    elif _may_hold(content, query):
         yield from _onward(content, place, leave_out)
 
 
@@ -95,15 +91,15 @@ def _onward(content: Mapping[str, Any], place: str, leave_out: Callable[[str], N
                 leave_out(f"{place}: {problem}")
 
 
-def _may_hold(content: Mapping[str, Any], area: AreaOfInterest, options: SceneSearchOptions) -> bool:
+def _may_hold(content: Mapping[str, Any], query: Query) -> bool:
     """Tell whether a catalogue or collection may hold what is looked for; in doubt it may."""
     if content.get("type") != "Collection":
         return True
-    if options.collections and content.get("id") not in options.collections:
+    if query.collections and content.get("id") not in query.collections:
         return False
     try:
         extent = content["extent"]
-        return _overlaps(extent["spatial"]["bbox"], area) and _in_time(extent["temporal"]["interval"], options)
+        return _overlaps(extent["spatial"]["bbox"], query.area) and _in_time(extent["temporal"]["interval"], query)
     except (KeyError, TypeError, ValueError, IndexError, GEOSException):
         return True
 
@@ -122,8 +118,11 @@ def _overlaps(boxes: Iterable[Iterable[float]], area: AreaOfInterest) -> bool:
     return False
 
 
-def _in_time(intervals: Iterable[Iterable[str | None]], options: SceneSearchOptions) -> bool:
-    first, last = str(options.windows[0].first), str(max(window.last for window in options.windows))
+def _in_time(intervals: Iterable[Iterable[str | None]], query: Query) -> bool:
+    windows = [window for window in query.windows if window is not None]
+    if len(windows) < len(query.windows):
+        return True
+    first, last = str(windows[0].first), str(max(window.last for window in windows))
     for begin, end in intervals:
         if (begin is None or str(begin)[:10] <= last) and (end is None or str(end)[:10] >= first):
             return True

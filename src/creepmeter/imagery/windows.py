@@ -112,6 +112,10 @@ def grid_of_raster(raster: Raster, name: str) -> Grid:
     return grid
 
 
+class TooLargeError(InputError):
+    """An area has more pixels than fit."""
+
+
 def window_grid(area: AreaOfInterest, whole: Grid, name: str, *, max_pixels: int = MAX_PIXELS) -> Grid:
     """Return the pixels of a raster that an area touches, also where the raster does not reach.
 
@@ -120,20 +124,32 @@ def window_grid(area: AreaOfInterest, whole: Grid, name: str, *, max_pixels: int
     InputError
         The raster shows nothing of the area, or the area has more pixels than fit.
     """
-    left, bottom, right, top = area.bounds_in(_system(whole))
-    columns, rows = pixel_position(whole, [left, right], [top, bottom], None)
-    spans = [(_floor(first), _ceil(last)) for first, last in (rows, columns)]
-    if any(stop <= 0 or start >= size for (start, stop), size in zip(spans, whole.shape, strict=True)):
+    grid = covering_grid(area, whole, max_pixels=max_pixels)
+    if common_part(whole, grid) is None:
         message = f"{name} shows nothing of {area.name} ({describe_grid(whole)}): leave it out, or check the area"
         raise InputError(message)
-    tall, wide = (stop - start for start, stop in spans)
+    return grid
+
+
+def covering_grid(area: AreaOfInterest, whole: Grid, *, max_pixels: int = MAX_PIXELS) -> Grid:
+    """Return the pixels that an area touches of the lattice of a raster, wherever the raster ends.
+
+    Raises
+    ------
+    TooLargeError
+        They are more than fit.
+    """
+    left, bottom, right, top = area.bounds_in(_system(whole))
+    columns, rows = pixel_position(whole, [left, right], [top, bottom], None)
+    spans = [slice(_floor(first), _ceil(last)) for first, last in (rows, columns)]
+    tall, wide = (span.stop - span.start for span in spans)
     if tall * wide > max_pixels:
         message = (
             f"{area.name} has {tall} x {wide} px, more than the limit of {max_pixels} px: give a smaller area, or "
             "raise --memory-gb"
         )
-        raise InputError(message)
-    return part_of_grid(whole, slice(*spans[0]), slice(*spans[1]))
+        raise TooLargeError(message)
+    return part_of_grid(whole, spans[0], spans[1])
 
 
 def _system(grid: Grid) -> str:

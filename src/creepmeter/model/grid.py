@@ -90,10 +90,19 @@ def pixel_position(
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if crs is not None and grid.crs is not None and grid.crs != crs:
         x, y = Transformer.from_crs(_system(crs), _system(grid.crs), always_xy=True).transform(x, y)
+        if grid.crs.geographic:
+            x = _near_longitude(grid, np.asarray(x))
     known = np.isfinite(x) & np.isfinite(y)
     x, y = np.where(known, x, np.nan), np.where(known, y, np.nan)
     a, b, west, d, e, north = (~grid.affine)[:6]
     return west + a * x + b * y, north + d * x + e * y
+
+
+def _near_longitude(grid: Grid, x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return longitudes moved by whole turns to within half a turn of the middle of a grid, which may cross 180."""
+    middle, _ = map_position(grid, grid.shape[1] / 2, grid.shape[0] / 2)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(x + 360 * np.round((middle - x) / 360))
 
 
 def turn_between(

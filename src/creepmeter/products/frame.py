@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from contourpy import contour_generator
 from matplotlib.axes import Axes
-from matplotlib.colors import LightSource
 from matplotlib.patheffects import withStroke
+from scipy import ndimage
 
 from creepmeter.errors import GridError
 from creepmeter.model.grid import Grid, describe_grid, metres_per_cell, metres_per_pixel
 from creepmeter.products.canvas import FONT_PT
 
 Floats = npt.NDArray[np.floating]
+_EVEN = 1e-6  # differences of light that are none
 Outline = Any  # a shapely geometry, or an array (n, 2) of map coordinates
 
 MAX_SHOWN_PX = 1600  # a figure shows no more; larger images are thinned before they are drawn
@@ -148,9 +149,17 @@ def _hillshade(height: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.fl
     """Return relief lit from the north-west."""
     step = grid.shape[1] / height.shape[1]
     dx, dy = (size * step for size in metres_per_cell(grid))
-    level = np.where(np.isfinite(height), height, np.nanmean(height))
-    shade = LightSource(azdeg=315, altdeg=45).hillshade(level, dx=dx, dy=dy)
-    return np.where(np.isfinite(height), 0.15 + 0.8 * shade, np.nan)
+    known = np.isfinite(height)
+    if not known.any():
+        return np.full(height.shape, np.nan)
+    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    south, east = np.gradient(height[tuple(nearest)], dy, dx)
+    light = (np.sqrt(2.0) + east + south) / (2 * np.sqrt(1 + east**2 + south**2))  # 45 degrees above the horizon
+    inner = ndimage.binary_erosion(known, border_value=1)  # beside what is not known the ground only seems to end
+    counts = light[inner if inner.any() else known]
+    low, high = float(counts.min()), float(counts.max())
+    shade = (light - low) / (high - low) if high - low > _EVEN else light
+    return np.where(known, 0.15 + 0.8 * np.clip(shade, 0, 1), np.nan)
 
 
 def mask_outlines(mask: npt.NDArray[np.bool_], grid: Grid) -> list[npt.NDArray[np.float64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from creepmeter.simulate.catalogue import SimulatedCatalogue, write_catalogue
+from creepmeter.simulate.catalogue_heights import SimulatedHeights, write_heights
 from creepmeter.simulate.catalogue_options import Pass, default_passes
 from creepmeter.simulate.demo import demo_scenes
 from creepmeter.simulate.files import WriteParts, WriteRaster, write_offset_maps, write_scenes, write_tiled_pair
@@ -27,6 +28,7 @@ __all__ = [
     "RadarTruth",
     "SceneOptions",
     "SimulatedCatalogue",
+    "SimulatedHeights",
     "SimulatedScenes",
     "Slide",
     "StackOptions",
@@ -49,6 +51,7 @@ __all__ = [
     "simulate_radar",
     "surface",
     "write_catalogue",
+    "write_heights",
     "write_offset_maps",
     "write_scenes",
     "write_tiled_pair",

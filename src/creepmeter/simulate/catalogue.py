@@ -38,6 +38,7 @@ _FILES = {"B08": "B08.tif", "SCL": "SCL.tif"}
 _TITLES = {
     "sentinel-2-l2a": "Sentinel-2 Level-2A",
     "sentinel-2-c1-l2a": "Sentinel-2 Collection 1 Level-2A",
+    "cop-dem-glo-30": "Copernicus DEM, 30 m",
 }
 Classes = npt.NDArray[np.uint8]
 
@@ -111,10 +112,10 @@ def write_catalogue(
     chosen = tuple(default_passes() if passes is None else passes)
     scenes = _ground(chosen, shape, slide, seed)
     items = [_write_scene(target, write, scenes, one, seed) for one in chosen]
-    _write_links(target, items)
+    write_links(target, items)
     _write_outlines(target, scenes)
     prefix = str(target.resolve()) if base is None else base.rstrip("/")
-    absolute = tuple(_with_links(item, f"{prefix}/{_place(item)}/") for item in items)
+    absolute = tuple(with_addresses(item, prefix) for item in items)
     return SimulatedCatalogue(target, chosen, absolute, scenes, _bbox(scenes.grid))
 
 
@@ -322,26 +323,27 @@ def _place(item: Mapping[str, Any]) -> str:
     return f"{item['collection']}/{item['id']}"
 
 
-def _with_links(item: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Return an item whose assets have absolute addresses."""
+def with_addresses(item: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return an item whose assets have absolute addresses, those of a catalogue that lies at `prefix`."""
     assets = {
-        key: {**asset, "href": prefix + asset["href"].removeprefix("./")} for key, asset in item["assets"].items()
+        key: {**asset, "href": f"{prefix}/{_place(item)}/{asset['href'].removeprefix('./')}"}
+        for key, asset in item["assets"].items()
     }
     return {**item, "assets": assets}
 
 
-def _write_links(folder: Path, items: Sequence[Mapping[str, Any]]) -> None:
-    """Write items, collections and the catalogue with links between them."""
-    collections = sorted({str(item["collection"]) for item in items})
+def write_links(folder: Path, items: Sequence[Mapping[str, Any]]) -> None:
+    """Write items, their collections, and a catalogue that links to all collections that are there."""
     for item in items:
         up = [{"rel": "collection", "href": "../collection.json"}, {"rel": "parent", "href": "../collection.json"}]
         links = [{"rel": "root", "href": "../../catalog.json"}, *up]
         name = f"{item['id']}.json"
         _write(folder / _place(item) / name, {**item, "links": links})
-    for collection in collections:
+    for collection in sorted({str(item["collection"]) for item in items}):
         inside = [item for item in items if item["collection"] == collection]
         _write(folder / collection / "collection.json", collection_of(collection, inside))
-    children = [{"rel": "child", "href": f"./{name}/collection.json"} for name in collections]
+    there = sorted(path.parent.name for path in folder.glob("*/collection.json"))
+    children = [{"rel": "child", "href": f"./{name}/collection.json"} for name in there]
     catalogue = {"type": "Catalog", "stac_version": "1.0.0", "id": "simulated", "description": "Simulated scenes"}
     _write(folder / "catalog.json", {**catalogue, "links": [{"rel": "root", "href": "./catalog.json"}, *children]})
 

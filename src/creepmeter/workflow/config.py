@@ -69,6 +69,11 @@ class ScenesSection(SceneSearchOptions):
     allow_folder: tuple[str, ...] = Field(
         (), description="Folders on this machine, besides the catalogue's own, that a catalogue may refer to"
     )
+    dem: bool | str = Field(
+        default=False,
+        description="Fetch heights of the area too, for output.dem where none is given: true (cop-dem-glo-30), or the "
+        "name of a collection of the catalogue",
+    )
     select: SelectOptions = SelectOptions()
     read: SceneFetchOptions = SceneFetchOptions()
 

@@ -129,7 +129,7 @@ def _labels(own: Columns, count: int) -> list[str]:
 
 
 def _slope_columns(motion: xr.Dataset, shapes: Sequence[BaseGeometry], dem: Path | None) -> Columns:
-    """Return mean slope, and the median motion down the slope with its sigma, of each polygon."""
+    """Return the median slope, and the median motion down the slope with its sigma, of each polygon."""
     if dem is None:
         return {}
     maps = downslope(motion, terrain_on(dem, motion))

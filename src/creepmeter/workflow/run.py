@@ -80,7 +80,8 @@ def run(
         if images is None:
             return RunResult(target, first.made, first.fresh, first.left_out, tuple(notes))
         setting = prepare(options, images, path.parent, target, shown, notes)
-        setting = replace(setting, images=replace(setting.images, left_out=(*first.left_out, *setting.images.left_out)))
+        left_out = (*first.left_out, *setting.images.left_out)
+        setting = replace(setting, images=replace(setting.images, left_out=left_out), heights=first.heights)
         write_text(target / "creepmeter.yaml", config_text(options))
         made, fresh = _do(setting, [step for step in STEPS if step.name in chosen], ready, force=force)
     return RunResult(target, (*first.made, *made), (*first.fresh, *fresh), setting.images.left_out, tuple(notes))

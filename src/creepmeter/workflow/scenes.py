@@ -11,16 +11,16 @@ import numpy as np
 
 from creepmeter import __version__
 from creepmeter.blocks import Progress
-from creepmeter.errors import InputError, NetworkError, StoreError
+from creepmeter.errors import CreepmeterError, InputError, NetworkError, StoreError
 from creepmeter.imagery.access import AccessPolicy, allowed
 from creepmeter.imagery.area import AreaOfInterest, read_area
 from creepmeter.imagery.asking import with_source
 from creepmeter.imagery.find import find_scenes
+from creepmeter.imagery.heights import fetch_heights
 from creepmeter.imagery.item_list import read_items, write_items
-from creepmeter.imagery.options import SceneFetchOptions
+from creepmeter.imagery.options import HeightOptions, SceneFetchOptions
 from creepmeter.imagery.remote import Access
 from creepmeter.imagery.scenes_fetch import FetchedScenes, fetch_scenes
-from creepmeter.imagery.search import SERVICES
 from creepmeter.imagery.select import require_some
 from creepmeter.io.provenance import digest_text
 from creepmeter.model.epoch import DAYS_PER_YEAR, Epochs
@@ -40,6 +40,7 @@ SEARCH, FETCH = "search", "fetch"
 SCENE_STEPS = (SEARCH, FETCH)
 FOLDER = "scenes"
 LIST, TABLE, FIGURE = "scene-list.json", "scene-list.csv", "scene-list.png"
+HEIGHTS = "dem.tif"
 AROUND_MOVING_M = 2000.0  # stable ground taken in around polygons when no area is given
 NEAR_ANNIVERSARY_DAYS = (15.0, 30.0, 45.0, 60.0)  # from a whole number of years: the sun then stands alike
 FEWEST_FOR_SEASONS = 10  # dates
@@ -58,13 +59,16 @@ class ScenesOfRun:
     made, fresh : tuple of str
         Steps that were done, and those that were up to date.
     left_out : tuple of str
-        Scenes and catalogues that were not used, and why.
+        Scenes, tiles of heights and catalogues that were not used, and why.
+    heights : Path or None
+        File of heights that was fetched with them.
     """
 
     images: ImagesSection | None
     made: tuple[str, ...]
     fresh: tuple[str, ...]
     left_out: tuple[str, ...]
+    heights: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class _Place:
     def policy(self) -> AccessPolicy:
         """What the catalogue may lead to."""
         policy = allowed(self.section.allow_host, (self.base / name for name in self.section.allow_folder))
-        return policy if self.catalogue in SERVICES else with_source(policy, self.catalogue)
+        return with_source(policy, self.catalogue)
 
     @property
     def reading(self) -> SceneFetchOptions:
@@ -100,6 +104,16 @@ class _Place:
             },
             step="scenes.read",
         )
+
+    @property
+    def heights(self) -> HeightOptions | None:
+        """Which heights are fetched, if any."""
+        wanted = self.section.dem
+        if not wanted:
+            return None
+        named = {} if wanted is True else {"collection": wanted}
+        given = {"catalogue": self.catalogue, "memory_gb": self.reading.memory_gb, **named}
+        return HeightOptions().override(given, step="scenes.dem")
 
 
 def scenes_of_run(
@@ -145,7 +159,14 @@ def scenes_of_run(
     files = tuple(str(folder / FOLDER / name) for name in sorted(fetched.state))
     masks = tuple(name.removesuffix(".tif") + "_mask.tif" for name in files)
     images = ImagesSection(files=files, exclude=masks, bad_images="skip")
-    return ScenesOfRun(images, tuple(made), _others(wanted, made), (*searched.left_out, *fetched.left_out))
+    options = place.heights if config.output.dem is None else None
+    heights = (
+        Entry() if options is None else _heights(place, options, journal, made, wanted=FETCH in wanted, force=force)
+    )
+    left_out = (*searched.left_out, *fetched.left_out, *heights.left_out)
+    return ScenesOfRun(
+        images, tuple(made), _others(wanted, made), left_out, folder / HEIGHTS if heights.files else None
+    )
 
 
 def _others(wanted: Sequence[str], made: Sequence[str]) -> tuple[str, ...]:
@@ -166,7 +187,7 @@ def _area(config: RunConfig, section: ScenesSection, base: Path) -> AreaOfIntere
 
 def _searched(place: _Place, journal: Journal, made: list[str], *, wanted: bool, force: bool) -> Entry:
     """Return what is known of the search, done now if it is wanted and stale."""
-    choice = place.section.model_dump(mode="json", exclude={"read", "allow_host", "allow_folder", "area"})
+    choice = place.section.model_dump(mode="json", exclude={"read", "allow_host", "allow_folder", "area", "dem"})
     key = digest_text(SEARCH, __version__, choice, place.area.outline)
     known = journal.entry(SEARCH)
     fresh = known.key == key and all((place.folder / name).exists() for name in known.files)
@@ -241,6 +262,40 @@ def _fetch(place: _Place) -> FetchedScenes:
     for text in done.failed:
         logger.warning("left out: %s", text)
     return done
+
+
+# ------------------------------------------------------------------------------------------------------------- heights
+
+
+def _heights(
+    place: _Place, options: HeightOptions, journal: Journal, made: list[str], *, wanted: bool, force: bool
+) -> Entry:
+    """Return what is known of the heights, fetched now if that is wanted; without them a run goes on."""
+    key = digest_text(HEIGHTS, __version__, options.model_dump(mode="json", exclude={"memory_gb"}), place.area.outline)
+    known = journal.entry(HEIGHTS)
+    there = known.key == key and all((place.folder / name).exists() for name in known.files)
+    if there and not (wanted and (force or known.left_out)):
+        return known
+    if not wanted:
+        return Entry(left_out=(f"heights (scenes.dem): stale or not there, start from {FETCH}",))
+    try:
+        entry = Entry(key, (HEIGHTS,), left_out=_fetch_heights(place, options))
+    except CreepmeterError as problem:
+        logger.warning("no heights (scenes.dem): %s", problem)
+        entry = known if there and known.files else Entry(key, left_out=(f"heights (scenes.dem): {problem}",))
+    journal.note(HEIGHTS, entry)
+    if entry.files and not (there and entry == known) and FETCH not in made:
+        made.append(FETCH)
+    return entry
+
+
+def _fetch_heights(place: _Place, options: HeightOptions) -> tuple[str, ...]:
+    """Fetch heights; return what is left out."""
+    with Access(place.policy, place.reading) as access:
+        done = fetch_heights(place.area, place.folder / HEIGHTS, access, options=options, progress=place.progress)
+    if done.unknown:
+        logger.warning("%.1f %% of the area has no height: sea, holes, or tiles that are not there", 100 * done.unknown)
+    return tuple(f"heights of {text}" for text in done.left_out)
 
 
 # --------------------------------------------------------------------------------------------------------------- pairs

@@ -48,6 +48,8 @@ class Setting:
         What shows how far the run has come.
     notes : list of str
         What a reader of the report should know; steps add to it.
+    heights : Path or None
+        Heights that were fetched with the images, where the configuration names none.
     """
 
     config: RunConfig
@@ -57,6 +59,7 @@ class Setting:
     network: Network
     progress: Progress = field(default_factory=NullProgress)
     notes: list[str] = field(default_factory=list)
+    heights: Path | None = None
 
     @cached_property
     def digests(self) -> dict[str, str]:
@@ -120,7 +123,7 @@ class Setting:
 
     def relief_file(self) -> Path | None:
         """Return the file of the heights behind the maps of the report, if there is one."""
-        return None if self.config.output.dem is None else self._file(self.config.output.dem)
+        return self.heights if self.config.output.dem is None else self._file(self.config.output.dem)
 
     def product(self, name: str) -> xr.Dataset:
         """Open a product of this run lazily."""
