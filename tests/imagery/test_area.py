@@ -231,3 +231,9 @@ def test_a_file_without_shapes_is_refused(tmp_path: Path) -> None:
     path.write_text('{"type": "FeatureCollection", "features": []}', encoding="utf-8")
     with pytest.raises(InputError, match="holds no shape"):
         read_area(path)
+
+
+def test_an_outline_that_is_misspelt_is_no_name_of_a_file() -> None:
+    ring = ", ".join(f"{k / 100:.6f} 46" for k in range(40))
+    with pytest.raises(InputError, match="neither a box W,S,E,N nor WKT"):
+        read_area(f"POLIGON (({ring}))")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
 import requests
@@ -110,11 +110,11 @@ class AccessPolicy:
         RefusedError
             It does not lie below an allowed folder.
         """
-        path = _local(href).resolve()
+        path = local_path(href).resolve()
         if not any(path.is_relative_to(Path(folder).resolve()) for folder in self.folders):
             message = (
-                f"{_local(href)} is not read: a catalogue may not name any file of this machine; if it is right, allow "
-                "its folder (--allow-folder DIR)"
+                f"{local_path(href)} is not read: a catalogue may not name any file of this machine; if it is right, "
+                "allow its folder (--allow-folder DIR)"
             )
             raise RefusedError(message)
         return path
@@ -176,7 +176,7 @@ def resolved(href: str, base: str | Path | None) -> str:
     InputError
         It is relative and nothing tells to what, or it is none.
     """
-    if not all(map(_is_reference, (href, str(base)))):
+    if not all(map(is_reference, (href, str(base)))):
         message = "an item names an empty or damaged address: search again"
         raise InputError(message)
     if is_address(href) or href.startswith("file:") or Path(href).is_absolute():
@@ -186,10 +186,10 @@ def resolved(href: str, base: str | Path | None) -> str:
         raise InputError(message)
     if isinstance(base, str) and is_address(base):
         return urljoin(base, href)
-    return str(_local(str(base)).parent / href)
+    return str(local_path(str(base)).parent / href)
 
 
-def _is_reference(href: str) -> bool:
+def is_reference(href: str) -> bool:
     """Tell whether a string can be an address or a path."""
     try:
         urlsplit(href)
@@ -207,7 +207,15 @@ def is_text(value: str) -> bool:
     return True
 
 
-def _local(href: str) -> Path:
+def is_file_here(name: str | Path) -> bool:
+    """Tell whether a file of this machine has a name; text too long for a name (an outline, an address) is none."""
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def local_path(href: str) -> Path:
     """Return the path of a ``file:`` address or of a plain name."""
     if not href.startswith("file:"):
         return Path(href)
@@ -215,7 +223,7 @@ def _local(href: str) -> Path:
     if parts.netloc not in ("", "localhost"):
         message = f"{href[:120]} names a file of another machine: only files of this one are read"
         raise RefusedError(message)
-    return Path(url2pathname(unquote(parts.path)) if "%" in parts.path else url2pathname(parts.path))
+    return Path(url2pathname(parts.path))
 
 
 def without_secrets(href: str) -> str:

@@ -32,6 +32,7 @@ _WKT = re.compile(r"\s*(?:SRID=\d+;)?\s*(?:MULTI)?(?:POLYGON|POINT|LINESTRING|GE
 _CORNERS = 4
 _POLE, _HALF, _TURN = 90.0, 180.0, 360.0
 _PIECES = 40  # a straight edge of one reference system is a curve in another: it is bent in so many places
+_LONGEST_NAME = 255  # bytes that a file system takes for a name
 _MAX_TEXT = 10_000_000
 _MOST_CORNERS = 200
 Points = npt.NDArray[np.float64]
@@ -169,6 +170,9 @@ def _read(text: str, crs: CRS | None) -> tuple[BaseGeometry, CRS, str]:
     if path.suffix.lower() == ".wkt":
         with swap.file_errors(path, "read"), path.open(encoding="utf-8-sig", errors="replace") as file:
             return _from_wkt(file.read(_MAX_TEXT), text), crs or LONLAT, text
+    if len(path.name.encode(errors="replace")) > _LONGEST_NAME:
+        message = f"{text!r:.80}... is neither a box W,S,E,N nor WKT such as POLYGON ((14 45, 15 45, 15 46, 14 45))"
+        raise InputError(message)
     frame = read_frame(text, "an area")
     shapes = [shapely.force_2d(shape) for shape in frame.geometry if shape is not None and not shape.is_empty]
     if not shapes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +16,15 @@ from pystac_client.stac_api_io import StacApiIO
 from urllib3.exceptions import HTTPError
 
 from creepmeter.errors import InputError, ServiceError
-from creepmeter.imagery.access import AccessPolicy, GuardedSession, RefusedError, is_address, without_secrets
+from creepmeter.imagery.access import (
+    AccessPolicy,
+    GuardedSession,
+    RefusedError,
+    is_address,
+    is_reference,
+    local_path,
+    without_secrets,
+)
 from creepmeter.imagery.attempts import (
     AGAIN,
     Clock,
@@ -216,14 +224,13 @@ def with_source(policy: AccessPolicy, source: str) -> AccessPolicy:
     """
     if source in SERVICES:
         return policy
-    if not is_address(source):
-        folder = Path(source.removeprefix("file://")).resolve().parent
-        return AccessPolicy(policy.hosts, (*policy.folders, folder))
-    try:
-        parts = urlsplit(source)
-        host, port = parts.hostname, parts.port or {"http": 80}.get(parts.scheme, 443)
-    except ValueError:
-        host, port = None, 0
+    host, port = None, 0
+    if is_reference(source):
+        if not is_address(source):
+            return AccessPolicy(policy.hosts, (*policy.folders, local_path(source).resolve().parent))
+        with suppress(ValueError):  # a port that is no number
+            parts = urlsplit(source)
+            host, port = parts.hostname, parts.port or {"http": 80}.get(parts.scheme, 443)
     if not host:
         message = f"{source!r:.120} is no address of a catalogue: give one such as https://example.com/stac"
         raise InputError(message)

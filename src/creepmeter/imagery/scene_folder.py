@@ -194,6 +194,11 @@ def scenes_in(folder: Path) -> list[SceneFiles]:
     if plan is None:
         message = f"{folder} holds no scenes ({PLAN} is not there): make it with `creepmeter scenes fetch`"
         raise InputError(message)
+    return whole_scenes(folder)
+
+
+def whole_scenes(folder: Path) -> list[SceneFiles]:
+    """Return the same of any folder, also of one that holds none."""
     found = [SceneFiles(folder, path.stem) for path in sorted(folder.glob("*T*.json"))]
     return [files for files in found if files.is_whole(_key_in(files))]
 

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from creepmeter.errors import ConfigError
+from creepmeter.imagery.access import without_secrets
 from creepmeter.imagery.options import SceneFetchOptions
 from creepmeter.imagery.scene_options import SceneSearchOptions, SelectOptions
 from creepmeter.inversion.options import COHERENCE_WEIGHTS, InvertOptions, needs_coherence
@@ -197,8 +198,10 @@ def read_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def config_text(config: RunConfig) -> str:
-    """Return a configuration as YAML, with every option that differs from its default."""
+    """Return a configuration as YAML, with every option that differs from its default, but without what is secret."""
     given = config.model_dump(mode="json", exclude_defaults=True)
+    if config.scenes is not None and "catalogue" in given["scenes"]:
+        given["scenes"]["catalogue"] = without_secrets(config.scenes.catalogue)
     return yaml.safe_dump(given, sort_keys=False, allow_unicode=True)
 
 

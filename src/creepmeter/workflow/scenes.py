@@ -12,7 +12,7 @@ import numpy as np
 from creepmeter import __version__
 from creepmeter.blocks import Progress
 from creepmeter.errors import CreepmeterError, InputError, NetworkError, StoreError
-from creepmeter.imagery.access import AccessPolicy, allowed
+from creepmeter.imagery.access import AccessPolicy, allowed, is_file_here
 from creepmeter.imagery.area import AreaOfInterest, read_area
 from creepmeter.imagery.asking import with_source
 from creepmeter.imagery.find import find_scenes
@@ -20,9 +20,10 @@ from creepmeter.imagery.heights import fetch_heights
 from creepmeter.imagery.item_list import read_items, write_items
 from creepmeter.imagery.options import HeightOptions, SceneFetchOptions
 from creepmeter.imagery.remote import Access
+from creepmeter.imagery.scene_folder import whole_scenes
 from creepmeter.imagery.scenes_fetch import FetchedScenes, fetch_scenes
 from creepmeter.imagery.select import require_some
-from creepmeter.io.provenance import digest_text
+from creepmeter.io.provenance import digest_file, digest_text
 from creepmeter.model.epoch import DAYS_PER_YEAR, Epochs
 from creepmeter.model.network import Network
 from creepmeter.model.scene import Scene
@@ -85,7 +86,12 @@ class _Place:
     def catalogue(self) -> str:
         """Name, address or file of the catalogue; files are looked for from the run file on."""
         beside = self.base / self.section.catalogue
-        return str(beside) if beside.is_file() else self.section.catalogue
+        return str(beside) if is_file_here(beside) else self.section.catalogue
+
+    @property
+    def catalogue_state(self) -> dict[str, str]:
+        """What a file of a catalogue holds; of a server, and of a file that is gone, nothing is known."""
+        return {"catalogue": digest_file(self.catalogue)} if is_file_here(self.catalogue) else {}
 
     @property
     def policy(self) -> AccessPolicy:
@@ -156,7 +162,8 @@ def scenes_of_run(
     if tuple(wanted) == (SEARCH,):
         return ScenesOfRun(None, tuple(made), _others(wanted, made), searched.left_out)
     fetched = _fetched(place, journal, searched.key, made, wanted=FETCH in wanted, force=force)
-    files = tuple(str(folder / FOLDER / name) for name in sorted(fetched.state))
+    kept = (folder / FOLDER).absolute()  # names that are relative would be looked for beside the run file first
+    files = tuple(str(kept / name) for name in sorted(fetched.state))
     masks = tuple(name.removesuffix(".tif") + "_mask.tif" for name in files)
     images = ImagesSection(files=files, exclude=masks, bad_images="skip")
     options = place.heights if config.output.dem is None else None
@@ -178,7 +185,7 @@ def _area(config: RunConfig, section: ScenesSection, base: Path) -> AreaOfIntere
         moving = find_file(str(config.stable.moving), base, "stable.moving")
         return read_area(moving, buffer_m=section.buffer_m or AROUND_MOVING_M, crs=section.area_crs)
     beside = base / section.area
-    source = str(beside) if len(section.area) < 1024 and beside.is_file() else section.area  # noqa: PLR2004 - a path
+    source = str(beside) if is_file_here(beside) else section.area
     return read_area(source, buffer_m=section.buffer_m, crs=section.area_crs)
 
 
@@ -191,6 +198,7 @@ def _searched(place: _Place, journal: Journal, made: list[str], *, wanted: bool,
     key = digest_text(SEARCH, __version__, choice, place.area.outline)
     known = journal.entry(SEARCH)
     fresh = known.key == key and all((place.folder / name).exists() for name in known.files)
+    fresh = fresh and place.catalogue_state.items() <= known.state.items()
     if fresh and not (wanted and force):
         return known
     if not wanted:
@@ -204,7 +212,7 @@ def _searched(place: _Place, journal: Journal, made: list[str], *, wanted: bool,
 
 def _search(place: _Place, key: str) -> Entry:
     """Search, and write list, table and figure of what was found."""
-    section, folder = place.section, place.folder
+    section, folder, state = place.section, place.folder, place.catalogue_state
     options = section.override({"catalogue": place.catalogue}, step="scenes")
     found, selection = find_scenes(place.area, options, section.select, policy=place.policy, progress=place.progress)
     files = [LIST]
@@ -217,7 +225,7 @@ def _search(place: _Place, key: str) -> Entry:
     for window in selection.empty:
         logger.warning("no clear scene near %s", window.middle)
     logger.info("%d of %d scenes are kept", len(selection.kept), len(found.scenes))
-    return Entry(key, tuple(files), left_out=(*found.left_out, *selection.left_out))
+    return Entry(key, tuple(files), left_out=(*found.left_out, *selection.left_out), state=state)
 
 
 # --------------------------------------------------------------------------------------------------------------- fetch
@@ -226,9 +234,11 @@ def _search(place: _Place, key: str) -> Entry:
 def _fetched(place: _Place, journal: Journal, searched: str, made: list[str], *, wanted: bool, force: bool) -> Entry:
     """Return what is known of the images, fetched now if that is wanted and they are not all there."""
     limits = {"jobs", "tries", "wait_s", "longest_wait_s", "timeout_s", "file_minutes", "memory_gb"}
-    key = digest_text(FETCH, searched, place.reading.model_dump(mode="json", exclude=limits))
+    listed = digest_file(place.folder / LIST)  # the same search may have found others, or somebody took one out
+    key = digest_text(FETCH, searched, listed, place.reading.model_dump(mode="json", exclude=limits))
     known = journal.entry(FETCH)
-    there = known.key == key and all((place.folder / FOLDER / name).exists() for name in known.state)
+    whole = {files.image.name for files in whole_scenes(place.folder / FOLDER)}
+    there = known.key == key and bool(known.state) and whole.issuperset(known.state)
     if there and not (wanted and (force or known.left_out)):
         return known
     if not wanted:
