@@ -141,3 +141,15 @@ def test_of_many_scenes_those_kept_are_named_and_the_others_counted(made: Simula
     assert done.output.count("  kept   ") == 2
     assert "58 dropped: too little of the area seen" in done.output
     assert (tmp_path / "a.csv").read_text(encoding="utf-8").count("\n") == 61
+
+
+def test_neither_area_nor_catalogue_is_written_over(made: SimulatedCatalogue, tmp_path: Path) -> None:
+    area, listed = tmp_path / "aoi.geojson", tmp_path / "items.json"
+    area.write_bytes((made.folder / "aoi.geojson").read_bytes())
+    listed.write_text(json.dumps({"type": "FeatureCollection", "features": made.items}), encoding="utf-8")
+    for source in (area, listed):
+        before = source.read_bytes()
+        done = run(area, "--catalogue", listed, *YEARS, "--no-measure", "-o", source)
+        assert done.exit_code == 2, done.output
+        assert "is the input itself" in done.output
+        assert source.read_bytes() == before

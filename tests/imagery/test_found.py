@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -180,3 +181,26 @@ def test_other_tiles_passes_and_satellites_are_no_duplicates() -> None:
     kept, instead = split_duplicates(scenes, {one.name: 1.0 for one in scenes})
     assert len(kept) == len(scenes)
     assert instead == {}
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:00-05:00"])
+def test_a_date_beyond_the_calendar_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InputError, match=r"'a' has no date"):
+        scene_of(item("a", datetime=text))
+    assert scene_of(item("a", created=text)).processed == ""
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be changed here")
+def test_when_a_product_was_made_does_not_depend_on_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        monkeypatch.setenv("TZ", "Asia/Kathmandu")
+        time.tzset()
+        assert scene_of(item("a", created="2021-11-24T12:00:00")).processed == "2021-11-24T12:00:00+00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("told", [{"grid:code": "MGRS-4QFJ"}, {"s2:mgrs_tile": "04QFJ"}, {"s2:mgrs_tile": "T04QFJ"}])
+def test_a_tile_of_a_zone_of_one_digit_has_one_name(told: dict[str, str]) -> None:
+    assert scene_of(item("a", **told)).tile == "4QFJ"

@@ -444,3 +444,44 @@ def test_scenes_over_the_180th_meridian_are_found_from_either_side(world: World,
             with api_served([item], tmp_path) as api:
                 asked = search_scenes(area, SceneSearchOptions(catalogue=api, years="2016"))
             assert names(asked) == [item["id"]]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [{"links": ["x"]}, {"links": 5}, {"links": {"a": 1}}, {"links": [{"rel": "self", "href": "https://[x"}]}],
+    ids=["text", "number", "object", "no address"],
+)
+def test_links_that_are_none_hide_no_scene(world: World, tmp_path: Path, junk: dict[str, Any]) -> None:
+    items = [{**world.made.items[0], **junk}, world.made.items[1]]
+    assert len(_listed(items, tmp_path, world).scenes) == 2
+
+
+def test_assets_that_are_none_leave_the_other_scenes(world: World, tmp_path: Path) -> None:
+    first, second = world.made.items[:2]
+    assert second["id"] in names(_listed([{**first, "assets": ["x"]}, second], tmp_path, world))
+
+
+def test_one_page_of_several_is_not_taken_for_all(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "items.json"
+    links = [{"rel": "next", "href": "https://example.com/items?page=2"}]
+    path.write_text(
+        json.dumps({"type": "FeatureCollection", "features": world.made.items[:2], "links": links}), encoding="utf-8"
+    )
+    found = find(world, str(path))
+    assert len(found.scenes) == 2
+    assert any("one page of several" in text for text in found.left_out)
+
+
+def test_a_catalogue_may_be_named_as_a_file_address(tmp_path: Path) -> None:
+    folder = tmp_path / "my data 50%41"
+    made = write_catalogue(folder, COG, shape=(120, 120))
+    options = SceneSearchOptions(catalogue=(folder / "catalog.json").as_uri(), years="2016/2023")
+    found = search_scenes(read_area(folder / "aoi.geojson"), options)
+    assert len(found.scenes) == len(made.items)
+    assert found.left_out == ()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_catalogue_that_can_be_no_file_is_said_to_be_none(world: World, name: str) -> None:
+    with pytest.raises(InputError, match=r"correct --catalogue|is no address of a catalogue"):
+        find(world, name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from creepmeter.cli.flags import access_flags, area_flags, file_out, options_from
+from creepmeter.cli.flags import access_flags, area_flags, file_out, options_from, require_other
 from creepmeter.cli.group import BoxVerb
 from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.run import end_with
@@ -43,7 +43,7 @@ def command(
     the mask inside the area is read. Scenes of one orbit and one tile are kept: those that show the area in most years
     (with --around), else on most dates.
     """
-    from creepmeter.imagery.access import allowed
+    from creepmeter.imagery.access import allowed, is_file_here
     from creepmeter.imagery.area import read_area
     from creepmeter.imagery.find import find_scenes
     from creepmeter.imagery.item_list import write_items
@@ -51,6 +51,10 @@ def command(
     from creepmeter.products.canvas import save_figure
     from creepmeter.products.scene_choice import dropped_in_words, save_scene_table, scene_figure
 
+    if target is not None:
+        for source in (aoi, search.catalogue):
+            if is_file_here(source):
+                require_other(Path(source), target)
     area = read_area(aoi, buffer_m=buffer_m, crs=crs)
     with shown_progress() as progress:
         found, selection = find_scenes(area, search, choice, policy=allowed(hosts, folders), progress=progress)

@@ -7,7 +7,6 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pystac_client import Client
@@ -15,10 +14,10 @@ from pystac_client.warnings import PystacClientWarning
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import CreepmeterError, InputError, ServiceError
-from creepmeter.imagery.access import AccessPolicy, RefusedError, is_address, resolved, without_secrets
+from creepmeter.imagery.access import AccessPolicy, RefusedError, is_address, is_file_here, resolved, without_secrets
 from creepmeter.imagery.asking import UNUSABLE, CatalogueIO, plain
 from creepmeter.imagery.attempts import Clock
-from creepmeter.imagery.query import SERVICES, Gathered, Query, mark_of
+from creepmeter.imagery.query import SERVICES, Gathered, Query, links_of, mark_of
 from creepmeter.imagery.scene_options import AskOptions, Window
 from creepmeter.imagery.walk import walk
 
@@ -67,6 +66,11 @@ def gather(
         root = _root(asking, source)
         if root.get("type") == "FeatureCollection":
             gathered.take(root.get("features") or (), source)
+            if links_of(root, "next"):
+                gathered.leave_out(
+                    f"{without_secrets(source)} is one page of several, and the others are not read: give the address "
+                    "of the API itself"
+                )
         elif _is_api(root):
             _ask(_Api(asking, query, root, options.page_size), gathered, shown_to)
         else:
@@ -85,7 +89,7 @@ def gather(
 
 
 def _root(asking: CatalogueIO, source: str) -> Mapping[str, Any]:
-    if not is_address(source) and not source.startswith("file:") and not Path(source).is_file():
+    if not is_address(source) and not source.startswith("file:") and not is_file_here(source):
         message = (
             f"catalogue {source!r:.120} is neither a name ({', '.join(SERVICES)}) nor an address (https://...) nor a "
             "file (catalog.json): correct --catalogue"
@@ -112,15 +116,11 @@ class _Api:
         return self.query.source
 
 
-def _links(content: Mapping[str, Any], rel: str) -> list[Mapping[str, Any]]:
-    return [link for link in content.get("links") or () if isinstance(link, Mapping) and link.get("rel") == rel]
-
-
 def _is_api(root: Mapping[str, Any]) -> bool:
     if root.get("type") not in {"Catalog", "Collection"} and "stac_version" not in root:
         message = "the answer is neither a STAC catalogue nor a collection of items"
         raise ValueError(message)
-    return bool(_links(root, "search"))
+    return bool(links_of(root, "search"))
 
 
 def _ask(api: _Api, gathered: Gathered, progress: Progress) -> None:
@@ -139,7 +139,7 @@ def _ask(api: _Api, gathered: Gathered, progress: Progress) -> None:
 
 
 def _pages(client: Client, api: _Api, collections: tuple[str, ...], window: Window | None) -> Iterator[dict[str, Any]]:
-    posts = any(str(link.get("method", "GET")).upper() == "POST" for link in _links(api.root, "search"))
+    posts = any(str(link.get("method", "GET")).upper() == "POST" for link in links_of(api.root, "search"))
     asked = client.search(
         method="POST" if posts else "GET",
         collections=list(collections),
@@ -161,7 +161,7 @@ def _new_pages(pages: Iterator[dict[str, Any]], span: str, gathered: Gathered) -
         barren = 0 if marks - seen else barren + 1
         seen |= marks
         yield page
-        ahead = json.dumps(_links(page, "next"), sort_keys=True, default=str)
+        ahead = json.dumps(links_of(page, "next"), sort_keys=True, default=str)
         if barren >= _BARREN or (ahead != "[]" and ahead in onward):
             gathered.leave_out(
                 f"{span}: the catalogue gives the same page again and again (seen after "
@@ -195,7 +195,7 @@ def _collections(api: _Api) -> tuple[str, ...]:
 
 def _collection_names(api: _Api) -> set[str]:
     """Return the names of all collections of an API; none when it does not list them."""
-    links = _links(api.root, "data")
+    links = links_of(api.root, "data")
     names: set[str] = set()
     for _ in range(_MAX_PAGES):
         if not links:
@@ -210,5 +210,5 @@ def _collection_names(api: _Api) -> set[str]:
             break
         new = {str(one.get("id")) for one in page.get("collections") or () if isinstance(one, Mapping)} - names
         names |= new
-        links = _links(page, "next") if new else []
+        links = links_of(page, "next") if new else []
     return names

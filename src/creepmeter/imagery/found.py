@@ -22,6 +22,7 @@ from creepmeter.model.scene import Scene
 
 _ORBIT = re.compile(r"_R(\d{3})_")
 _TILE = re.compile(r"(?:^|_)T?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z]{2})(?=_|$)")
+_MGRS = re.compile(r"T?0?(\d{1,2}[C-HJ-NP-X][A-HJ-NP-Z]{2})")
 _WRS = re.compile(r"^L[A-Z]\d\d_L\w{3}_(\d{3})(\d{3})_")
 _SAME_PASS = timedelta(minutes=30)  # a satellite comes by again after 100 minutes
 _SAME_COVER = 0.01
@@ -98,7 +99,7 @@ def scene_of(item: Mapping[str, Any]) -> FoundScene:
         moment=_moment(name, facts),
         platform=str(facts.get("platform") or "").lower(),
         orbit=_orbit(name, facts),
-        tile=_tile(name, facts),
+        tile=None if (tile := _tile(name, facts)) is None else plain_tile(tile),
         baseline=baseline_of(item) or (),
         processed=_processed(facts),
         cloud=_cloud(facts),
@@ -125,10 +126,15 @@ def name_of(item: Mapping[str, Any]) -> str:
 def _moment(name: str, facts: Mapping[str, Any]) -> datetime:
     text = facts.get("datetime") or facts.get("start_datetime")
     try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
+        return _in_utc(str(text))
+    except (ValueError, OverflowError):
         message = f"item {name!r:.90} has no date that can be read (datetime {text!r:.40}): leave it out"
         raise InputError(message) from None
+
+
+def _in_utc(text: str) -> datetime:
+    """Return a moment in UTC, also where it names no zone: what it is must not depend on the zone of the machine."""
+    found = datetime.fromisoformat(text)
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
@@ -172,12 +178,24 @@ def _tile(name: str, facts: Mapping[str, Any]) -> str | None:
     return wrs[1] + wrs[2] if wrs else None
 
 
+def plain_tile(text: str) -> str:
+    """Return a tile as this program names it: catalogues write one of zones 1 to 9 as 4QFJ, 04QFJ or T04QFJ.
+
+    Examples
+    --------
+    >>> plain_tile("T04QFJ"), plain_tile("33tvm"), plain_tile("046027")
+    ('4QFJ', '33TVM', '046027')
+    """
+    found = _MGRS.fullmatch(text.strip().upper())
+    return found[1] if found else text
+
+
 def _processed(facts: Mapping[str, Any]) -> str:
     for key in ("s2:generation_time", "processing:datetime", "landsat:product_generated", "created", "updated"):
         if facts.get(key):
             try:
-                return datetime.fromisoformat(str(facts[key])).astimezone(UTC).isoformat()
-            except ValueError:
+                return _in_utc(str(facts[key])).isoformat()
+            except (ValueError, OverflowError):
                 continue
     return ""
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from creepmeter.errors import InputError
-from creepmeter.imagery.access import is_address, resolved
+from creepmeter.imagery.access import is_address, is_file_here, is_reference, resolved
 from creepmeter.imagery.area import AreaOfInterest
 from creepmeter.imagery.scene_options import Window
+from creepmeter.imagery.sensors import section
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,7 @@ class Query:
         named = SERVICES.get(self.catalogue)
         if named is not None:
             return named.url
-        path = Path(self.catalogue)
-        return str(path.absolute()) if not is_address(self.catalogue) and path.is_file() else self.catalogue
+        return str(Path(self.catalogue).absolute()) if is_file_here(self.catalogue) else self.catalogue
 
 
 class Gathered(ABC):
@@ -134,12 +134,19 @@ def mark_of(item: Mapping[str, Any]) -> str:
     return f"{item.get('collection')}/{item.get('id')}"
 
 
+def links_of(content: Mapping[str, Any], rel: str) -> list[Mapping[str, Any]]:
+    """Return the links of one kind of a catalogue, page or item; what is no link is passed over."""
+    links = content.get("links")
+    found = links if isinstance(links, list) else []
+    return [link for link in found if isinstance(link, Mapping) and link.get("rel") == rel]
+
+
 def plain_item(item: Mapping[str, Any], base: str) -> dict[str, Any]:
     """Return an item without links and with absolute addresses of its assets."""
-    own = [link.get("href") for link in item.get("links") or () if link.get("rel") == "self"]
-    start = next((str(href) for href in own if href and is_address(str(href))), base)
+    own = [str(link["href"]) for link in links_of(item, "self") if link.get("href")]
+    start = next((href for href in own if is_reference(href) and is_address(href)), base)
     assets = {}
-    for key, asset in (item.get("assets") or {}).items():
+    for key, asset in section(item, "assets").items():
         if isinstance(asset, Mapping) and isinstance(asset.get("href"), str):
             assets[str(key)] = {**asset, "href": resolved(asset["href"], start)}
     return {**item, "links": [], "assets": assets}

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from creepmeter.blocks import NullProgress, Progress
 from creepmeter.errors import InputError
-from creepmeter.imagery.found import FoundScene, split_duplicates
+from creepmeter.imagery.found import FoundScene, plain_tile, split_duplicates
 from creepmeter.imagery.meter import Measure, Meter
 from creepmeter.imagery.scene_options import SelectOptions, Window
 from creepmeter.imagery.search import Found
@@ -185,7 +185,7 @@ def _lacks(one: FoundScene, *, mask: bool) -> str | None:
 def _unfit(one: FoundScene, cover: float, options: SelectOptions) -> tuple[Cause, str] | None:
     if options.orbit is not None and one.orbit != options.orbit:
         return "group", f"orbit {one.orbit or 'not known'}, {options.orbit} was asked for"
-    if options.tile is not None and one.tile != options.tile.upper().removeprefix("T"):
+    if options.tile is not None and one.tile != plain_tile(options.tile):
         return "group", f"tile {one.tile or 'not known'}, {options.tile} was asked for"
     if 100 * cover < options.min_cover - _SAME:
         return "cover", f"reaches {_down(cover)} % of the area, {options.min_cover:g} % are needed"

@@ -83,7 +83,8 @@ def _opened(
 
 
 def _onward(content: Mapping[str, Any], place: str, leave_out: Callable[[str], None]) -> Iterator[str]:
-    for link in content.get("links") or ():
+    links = content.get("links")
+    for link in links if isinstance(links, list) else ():
         if isinstance(link, Mapping) and link.get("rel") in {"child", "item"}:
             try:
                 yield resolved(str(link.get("href") or ""), place)
