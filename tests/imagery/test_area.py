@@ -236,4 +236,12 @@ def test_a_file_without_shapes_is_refused(tmp_path: Path) -> None:
 def test_an_outline_that_is_misspelt_is_no_name_of_a_file() -> None:
     ring = ", ".join(f"{k / 100:.6f} 46" for k in range(40))
     with pytest.raises(InputError, match="neither a box W,S,E,N nor WKT"):
-        read_area(f"POLIGON (({ring}))")
+        read_area(f"POLYGONS (({ring}))")
+
+
+def test_wkt_that_names_its_system_lies_where_that_says() -> None:
+    corners = "((500000 5100000, 501000 5100000, 501000 5101000, 500000 5100000))"
+    named = read_area(f"srid=32633;POLYGON {corners}")
+    assert named.shape.equals(read_area(f"POLYGON {corners}", crs="EPSG:32633").shape)
+    with pytest.raises(InputError, match="EPSG:999999"):
+        read_area(f"SRID=999999;POLYGON {corners}")

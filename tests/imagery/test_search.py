@@ -34,7 +34,8 @@ from tests.imagery.servers import api_served, files_served
 from creepmeter.errors import InputError, ServiceError
 from creepmeter.imagery.access import AccessPolicy, RefusedError
 from creepmeter.imagery.area import AreaOfInterest, read_area
-from creepmeter.imagery.scene_options import SceneSearchOptions
+from creepmeter.imagery.find import find_scenes
+from creepmeter.imagery.scene_options import SceneSearchOptions, SelectOptions
 from creepmeter.imagery.search import Found, search_scenes
 from creepmeter.io.raster import write_geotiff
 from creepmeter.simulate import Pass, SimulatedCatalogue, default_passes, write_catalogue
@@ -485,3 +486,17 @@ def test_a_catalogue_may_be_named_as_a_file_address(tmp_path: Path) -> None:
 def test_a_catalogue_that_can_be_no_file_is_said_to_be_none(world: World, name: str) -> None:
     with pytest.raises(InputError, match=r"correct --catalogue|is no address of a catalogue"):
         find(world, name)
+
+
+def test_signatures_of_masks_are_not_logged(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    item = json.loads(json.dumps(world.made.items[0]))
+    for asset in item["assets"].values():
+        asset["href"] += "?sig=hidden"
+    path = tmp_path / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [item]}), encoding="utf-8")
+    caplog.set_level(logging.DEBUG)
+    options = SceneSearchOptions(catalogue=str(path), years="2016/2023")
+    policy = AccessPolicy({world.files.removeprefix("http://")})
+    _, selection = find_scenes(world.area, options, SelectOptions(), policy=policy)
+    assert [one.name for one in selection.kept] == [item["id"]]
+    assert "hidden" not in caplog.text

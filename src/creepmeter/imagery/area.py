@@ -29,6 +29,7 @@ MAX_LATITUDE = 85.0  # no satellite of the table looks further; beyond, a box in
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _BOX = re.compile(rf"\s*{_NUMBER}(?:\s*,\s*{_NUMBER})*\s*")
 _WKT = re.compile(r"\s*(?:SRID=\d+;)?\s*(?:MULTI)?(?:POLYGON|POINT|LINESTRING|GEOMETRYCOLLECTION)\b", re.IGNORECASE)
+_SRID = re.compile(r"^\s*SRID=(\d+);", re.IGNORECASE)
 _CORNERS = 4
 _POLE, _HALF, _TURN = 90.0, 180.0, 360.0
 _PIECES = 40  # a straight edge of one reference system is a curve in another: it is bent in so many places
@@ -165,11 +166,11 @@ def _read(text: str, crs: CRS | None) -> tuple[BaseGeometry, CRS, str]:
         system = crs or LONLAT
         return _box(text, system), system, f"box {text.strip()}"
     if _WKT.match(text):
-        return _from_wkt(text, "area"), crs or LONLAT, "area"
+        return *_from_wkt(text, "area", crs), "area"
     path = Path(text)
     if path.suffix.lower() == ".wkt":
         with swap.file_errors(path, "read"), path.open(encoding="utf-8-sig", errors="replace") as file:
-            return _from_wkt(file.read(_MAX_TEXT), text), crs or LONLAT, text
+            return *_from_wkt(file.read(_MAX_TEXT), text, crs), text
     if len(path.name.encode(errors="replace")) > _LONGEST_NAME:
         message = f"{text!r:.80}... is neither a box W,S,E,N nor WKT such as POLYGON ((14 45, 15 45, 15 46, 14 45))"
         raise InputError(message)
@@ -209,9 +210,12 @@ def _too_wide(name: str, degrees: float) -> str:
     return f"{name} is {degrees:.0f} degrees wide: give the ground to be measured, not half the earth"
 
 
-def _from_wkt(text: str, name: str) -> BaseGeometry:
+def _from_wkt(text: str, name: str, crs: CRS | None) -> tuple[BaseGeometry, CRS]:
+    """Return a shape and its reference system: the one that it names (``SRID=32633;``), else the one that is given."""
+    named = _SRID.match(text)
+    own = None if named is None else _system(f"EPSG:{named[1]}", "SRID")
     try:
-        return shapely.force_2d(shapely.from_wkt(re.sub(r"^\s*SRID=\d+;", "", text)))
+        return shapely.force_2d(shapely.from_wkt(_SRID.sub("", text))), own or crs or LONLAT
     except GEOSException as problem:
         message = f"{name} cannot be read as WKT ({problem}): give such as POLYGON ((14 45, 15 45, 15 46, 14 45))"
         raise InputError(message) from problem

@@ -6,6 +6,7 @@ from creepmeter.blocks import Progress
 from creepmeter.imagery.access import AccessPolicy
 from creepmeter.imagery.area import AreaOfInterest
 from creepmeter.imagery.asking import with_source
+from creepmeter.imagery.attempts import no_addresses_logged
 from creepmeter.imagery.meter import by_mask
 from creepmeter.imagery.options import ReadOptions
 from creepmeter.imagery.remote import Access
@@ -47,6 +48,6 @@ def find_scenes(
     if not choice.measure:
         return found, select_scenes(found, search.windows, choice, progress=progress)
     reading = ReadOptions(tries=search.tries, wait_s=search.wait_s, timeout_s=search.timeout_s)
-    with Access(with_source(allowed, search.catalogue), reading) as access:
+    with Access(with_source(allowed, search.catalogue), reading) as access, no_addresses_logged():
         measure = by_mask(area, access, choice)
         return found, select_scenes(found, search.windows, choice, measure=measure, progress=progress)
