@@ -20,6 +20,7 @@ from creepmeter.imagery.access import (
     without_secrets,
 )
 from creepmeter.imagery.attempts import UnreachableError
+from creepmeter.imagery.earthdata import is_private
 
 OPEN = AccessPolicy()
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -243,3 +244,15 @@ def test_what_is_shown_of_an_address_holds_no_signature() -> None:
     assert without_secrets(signed) == "https://a.blob.core.windows.net/c/B08.tif"
     assert is_signed(signed)
     assert not is_signed("https://a.blob.core.windows.net/c/B08.tif?version=2")
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        *((one, True) for one in ("64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:c0a8:1::", "::127.0.0.1", "fec0::1")),
+        *((one, True) for one in ("224.0.0.1", "::ffff:10.0.0.1", "fe80::1%eth0", "100.64.0.1", "")),
+        *((one, False) for one in ("8.8.8.8", "64:ff9b::808:808", "2a00:1450:4001:800::200e", "::ffff:8.8.8.8")),
+    ],
+)
+def test_an_address_that_leads_on_to_a_private_one_is_private(address: str, private: bool) -> None:  # noqa: FBT001
+    assert is_private(address) is private

@@ -553,6 +553,7 @@ def test_two_names_that_look_alike_in_files_stay_two(catalogue: SimulatedCatalog
     del catalogue
     when = np.datetime64("2016-11-20T10:14:31").astype(object)
     assert len({stem_of(when, "B08", name) for name in ("a/b", "a\\b", "a-b", "a b", "a..b")}) == 5
+    assert f"{stem_of(when, 'B08', 'a')}_mask" != stem_of(when, "B08", "a_mask")
 
 
 def test_a_day_that_was_processed_twice_is_taken_once_by_the_newest(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -323,7 +322,7 @@ def _require_peer(policy: AccessPolicy, connection: HTTPConnection) -> None:
         address = str(connection.sock.getpeername()[0])
     except OSError:
         address = ""
-    if not address or not ipaddress.ip_address(address.partition("%")[0]).is_global:
+    if is_private(address):
         connection.close()
         _refuse(f"//{connection.host}", _LEADS_INSIDE, connection.host, connection.port or 0)
 

@@ -21,6 +21,7 @@ LOGIN = "urs.earthdata.nasa.gov"
 DOMAINS = ("earthdata.nasa.gov", "earthdatacloud.nasa.gov", "asf.alaska.edu")
 TOKEN_VARIABLE = "EARTHDATA_TOKEN"  # noqa: S105 - the name of a variable
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{20,8000}")
+_LEADING_ON = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))  # translated, and compatible
 _MAX_TOKEN_FILE = 20_000
 _REDIRECTS = 12
 
@@ -177,9 +178,20 @@ def is_private(host: str) -> bool:
     ):
         return True
     try:
-        return not ipaddress.ip_address(host.strip("[]")).is_global
+        return not _is_public(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
         return False
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Tell whether an address, and the address of the old kind that it may lead on to, is one of the internet."""
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return True
+    old = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if any(address in each for each in _LEADING_ON) else None
+    inner = old or address.ipv4_mapped or address.sixtofour
+    return not address.is_site_local and (inner is None or _is_public(inner))
 
 
 def shown(url: str) -> str:

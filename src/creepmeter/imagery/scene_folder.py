@@ -61,7 +61,7 @@ def stem_of(moment: datetime, band: str, name: str) -> str:
     '20161120T101431_B08_S2A_33TVM_20161120_0_L2A'
     """
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:_LONGEST]
-    if safe != name:  # two names may become one
+    if safe != name or safe.lower().endswith("_mask"):  # two names may become one, or that of the mask of another
         safe = f"{safe}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:_MARK]}"
     return f"{moment:%Y%m%dT%H%M%S}_{re.sub(r'[^A-Za-z0-9]+', '-', band)[:20]}_{safe}"
 
