@@ -6,10 +6,13 @@ loops this halves the time of compiling, and may be called from any number of th
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from functools import cache
 from typing import TypeVar
 
 import numba
@@ -19,6 +22,7 @@ from creepmeter.errors import ConfigError
 A = TypeVar("A")
 B = TypeVar("B")
 _LIMIT: ContextVar[int | None] = ContextVar("threads", default=None)
+_MOST_THREADS = 1024  # started as they are needed
 _TASKS_PER_THREAD = 4  # ranges per thread, so that a slow one does not leave the others idle
 
 
@@ -67,10 +71,39 @@ def in_threads(work: Callable[[int, int], None], count: int, multiple: int = 1) 
         return
     size = max(-(-count // (threads * _TASKS_PER_THREAD)), 1)
     size = -(-size // multiple) * multiple
-    starts = range(0, count, size)
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda start: work(start, min(count, start + size)), starts):
-            pass
+    starts = deque(range(0, count, size))
+
+    def some() -> None:
+        while starts:
+            try:
+                start = starts.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            work(start, min(count, start + size))
+
+    helpers = [_pool().submit(some) for _ in range(min(threads, len(starts)) - 1)]
+    try:
+        some()
+    finally:
+        starts.clear()  # after an error, the others only end what they are at
+        running = [helper for helper in helpers if not helper.cancel()]
+        wait(running)
+    for helper in running:
+        helper.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Return threads that wait for work: to start new ones for each call costs more than many a call itself.
+
+    Whoever asks for help works as well and takes back what was not begun, so that calls may come from these very
+    threads.
+    """
+    return ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="kernels")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork has none of the threads
 
 
 def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
@@ -80,11 +113,12 @@ def together(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
     """
     if thread_count() == 1:
         return first(), second()
-    with ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(copy_context().run, first)
-        try:
-            other = second()
-        except Exception:
-            ahead.result()  # where both fail, the first one's error counts, as without threads
-            raise
-        return ahead.result(), other
+    ahead = _pool().submit(copy_context().run, first)
+    try:
+        other = second()
+    except Exception:
+        ahead.result()  # where both fail, the first one's error counts, as without threads
+        raise
+    finally:
+        wait([ahead])
+    return ahead.result(), other
