@@ -81,7 +81,7 @@ def test_calls_within_calls_from_many_threads_come_to_an_end() -> None:
 def test_both_functions_know_the_limit_in_force() -> None:
     with limit_threads(3):
         assert together(thread_count, thread_count) == (3, 3)
-    with limit_threads(2), pytest.raises(ZeroDivisionError):
+    with limit_threads(2), pytest.raises(ZeroDivisionError, match="zero"):
         together(lambda: 1 // 0, lambda: int("one"))
 
 
