@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.testing import assert_allclose, assert_array_equal
@@ -64,6 +64,7 @@ def test_moments_are_mean_and_spread(values: list[float]) -> None:
     assert np.isnan(moments(0.0, 0.0, 0.0, 0.0)[1])
 
 
+@example(seed=551, top=0, chip=2, margin=(0, 0, 0, 0))  # little texture: squares must be double
 @given(seed=seeds, top=st.integers(0, 5), chip=st.integers(2, 6), margin=st.tuples(*[st.integers(0, 4)] * 4))
 def test_windows_count_only_what_lies_in_the_image(
     *, seed: int, top: int, chip: int, margin: tuple[int, int, int, int]
@@ -85,5 +86,5 @@ def test_windows_count_only_what_lies_in_the_image(
         if len(values) < least:
             assert np.isnan(inverse[x])
         else:
-            assert_allclose(mean[x], values.mean(), rtol=1e-5)
-            assert_allclose(inverse[x], 1 / np.sqrt(np.square(values - values.mean()).sum()), rtol=1e-5)
+            assert_allclose(mean[x], values.mean(), rtol=1e-9)
+            assert_allclose(inverse[x], 1 / np.sqrt(np.square(values - values.mean()).sum()), rtol=1e-6)

@@ -94,13 +94,13 @@ def _masked_point(
     for u in range(shape[0]):
         for v in range(shape[1]):
             k = u * width + v
-            n = float(sums[1, k])
+            n = np.float64(sums[1, k])
             out[u, v] = UNDEFINED
             if n < least - 0.5 or n <= 0.0:
                 continue
-            mean, scale_a = moments(float(sums[2, k]), float(sums[3, k]), n, least - 0.5)
-            _, scale_b = moments(float(sums[4, k]), float(sums[5, k]), n, least - 0.5)
-            value = (float(sums[0, k]) - mean * float(sums[4, k])) * scale_a * scale_b
+            mean, scale_a = moments(np.float64(sums[2, k]), np.float64(sums[3, k]), n, least - 0.5)
+            _, scale_b = moments(np.float64(sums[4, k]), np.float64(sums[5, k]), n, least - 0.5)
+            value = (np.float64(sums[0, k]) - mean * np.float64(sums[4, k])) * scale_a * scale_b
             if value == value:  # noqa: PLR0124 - false for NaN only
                 out[u, v] = value
 

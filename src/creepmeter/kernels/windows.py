@@ -72,7 +72,7 @@ def _integrate_row(line: Floats, above: Doubles, above_square: Doubles, out: Dou
     run = power = 0.0
     out[0] = out_square[0] = 0.0
     for j in range(len(line)):
-        value = float(line[j])
+        value = np.float64(line[j])
         run += value
         power += value * value
         out[j + 1] = above[j + 1] + run
@@ -87,7 +87,7 @@ def _integrate_rows(values: Floats, i: int, sums: Doubles, squares: Doubles) -> 
     run = power = run_low = power_low = 0.0
     out[0] = out_square[0] = low[0] = low_square[0] = 0.0
     for j in range(len(first)):
-        one, two = float(first[j]), float(second[j])
+        one, two = np.float64(first[j]), np.float64(second[j])
         run += one
         power += one * one
         run_low += two
