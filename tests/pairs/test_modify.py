@@ -127,7 +127,7 @@ def test_a_tree_has_one_pair_less_than_dates_and_the_best_pair(stack: Stack) -> 
     tree = spanning_tree(pairs, level)
     network = Network(pairs)
     assert tree.sum() == len(network.epochs) - len(network.islands())
-    best = np.nan_to_num(level)
+    best = np.nan_to_num(level).round(4)  # the digits that count
     if (best == best.max()).sum() == 1:
         assert tree[best.argmax()]
 

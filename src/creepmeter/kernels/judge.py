@@ -12,6 +12,9 @@ from creepmeter.kernels.chip import (
     FOUND,
     GX,
     GY,
+    I_XX,
+    I_YX,
+    I_YY,
     S_T,
     S_TT,
     S_TX,
@@ -46,7 +49,7 @@ def judge(fraction_y: float, fraction_x: float, chip: int, scratch: Scratch, out
     values, room, weights, sums = scratch[0], scratch[1], scratch[2], scratch[3]
     stride = chip + SUPPORT - 1
     size = chip * stride
-    out[2] = sums[FOUND + 3]
+    out[2] = _correlation_at_end(sums, scratch[5])
     slope_weights(fraction_y, weights[2])
     slope_weights(fraction_x, weights[3])
     along_rows(room[0], weights[3], stride * stride - SUPPORT + 1, room[2])
@@ -54,6 +57,18 @@ def judge(fraction_y: float, fraction_x: float, chip: int, scratch: Scratch, out
     along_columns(room[2], weights[0], stride, size, values[WX])
     _spread(values, sums, chip, scratch[5][4:], scratch[4], out)
     support(values, chip, scratch[4], out)
+
+
+@jit
+def _correlation_at_end(sums: Doubles, moves: Doubles) -> float:
+    """Return the correlation where the last step leads: the squared error falls by gain^2 move^T (sum g g^T) step."""
+    found = sums[FOUND + 3]
+    energy = sums[S_TT] - sums[S_T] * sums[S_T] / sums[N]
+    determinant = sums[I_YY] * sums[I_XX] - sums[I_YX] * sums[I_YX]
+    y = sums[I_XX] * moves[4] - sums[I_YX] * moves[5]
+    x = sums[I_YY] * moves[5] - sums[I_YX] * moves[4]
+    gained = (moves[0] * y + moves[1] * x) / (determinant * energy)
+    return float(min(1.0, found * np.sqrt(max(1.0, 1.0 + gained))))
 
 
 @jit_fast

@@ -52,6 +52,7 @@ from creepmeter.kernels.threads import in_threads
 ROUNDS = 20
 CONVERGED_PX = 1e-3
 CONVERGED_LATER_PX = 2e-2  # once the slope of moves is known, the step errs by a twentieth of itself
+CONVERGED_PX2 = 2e-3  # or by a tenth of its product with the step before, over which the slope was seen
 ROUNDING_PX = 1e-5  # a first step shorter than this is rounding and is not taken
 FIELDS = 8  # dy, dx, correlation, sigma dy, sigma dx, state, support, correlation of parts
 FAR = -(2**30)  # no chip is prepared yet
@@ -132,7 +133,7 @@ def refine_chip(
     place, found = scratch[6], scratch[3][FOUND : FOUND + 6]
     move, before, step = scratch[5][:2], scratch[5][2:4], scratch[5][4:]
     place[0], place[1], place[2], place[3] = int(start[0]), int(start[1]), FAR, FAR
-    dy, dx, slope = start[2], start[3], 1.0
+    dy, dx, slope, last = start[2], start[3], 1.0, 0.0
     out[5] = LOST
     for number in range(ROUNDS):
         base_y, base_x = int(np.floor(dy)), int(np.floor(dx))
@@ -156,9 +157,12 @@ def refine_chip(
         dx -= step[1]
         if abs(dy - start[2]) > limits[1] or abs(dx - start[3]) > limits[1]:
             return
-        if max(abs(step[0]), abs(step[1])) < (CONVERGED_PX if number == 0 else CONVERGED_LATER_PX):
+        length = max(abs(step[0]), abs(step[1]))
+        near = length < CONVERGED_LATER_PX and length * last < CONVERGED_PX2
+        if length < CONVERGED_PX or (number > 0 and near):
             out[5] = DONE
             break
+        last = length
     out[0], out[1] = dy, dx
     if out[5] == DONE:
         judge(dy + step[0] - place[2], dx + step[1] - place[3], chip, scratch, out)
