@@ -19,6 +19,7 @@ from creepmeter.kernels.peaks import UNDEFINED
 from creepmeter.kernels.refine import (
     CONVERGED_LATER_PX,
     CONVERGED_PX,
+    CONVERGED_PX2,
     FIELDS,
     FLATTEST,
     LEAST_MOVE_PX,
@@ -278,7 +279,8 @@ def _find_places(ensemble: _Ensemble, places: Doubles, used: Bools) -> Doubles:
     """Move places (chips, 4) to where all pairs together agree best, as `refine_chip` does, and return states."""
     state = np.full(len(places), float(LOST))
     start, todo = places[:, 2:].copy(), np.arange(len(places))
-    before, step, slope = np.zeros((len(places), 2)), np.zeros((len(places), 2)), np.ones(len(places))
+    before, step = np.zeros((len(places), 2)), np.zeros((len(places), 2))
+    slope, last = np.ones(len(places)), np.zeros(len(places))
     for number in range(ROUNDS):
         move, failed = _common_move(ensemble, places[todo], used[:, todo])
         moved = np.isfinite(move).all(axis=1)
@@ -292,7 +294,10 @@ def _find_places(ensemble: _Ensemble, places: Doubles, used: Bools) -> Doubles:
             step[todo[length < ROUNDING_PX]] = 0
         places[todo, 2:] -= step[todo]
         near = (np.abs(places[todo, 2:] - start[todo]) <= REACH_PX).all(axis=1)
-        small = length < (CONVERGED_PX if number == 0 else CONVERGED_LATER_PX)
+        small = length < CONVERGED_PX
+        if number > 0:
+            small |= (length < CONVERGED_LATER_PX) & (length * last[todo] < CONVERGED_PX2)
+        last[todo] = length
         state[todo[near & small]] = DONE
         todo = todo[near & ~small]
         if todo.size == 0:
