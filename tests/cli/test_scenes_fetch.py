@@ -31,13 +31,13 @@ PASSES = tuple(
 )
 FEW = ("--wait-s", "0", "--tries", "2", "--timeout-s", "1")
 # A fetch that kills itself, without a warning, at the n-th time that it opens, makes, renames or removes a file in a
-# folder `dying-fetch`.
+# folder `dying`.
 DIES = """
 import os, signal, sys
 left = int(sys.argv[1])
 def watch(event, given):
     global left
-    if event in ("open", "os.rename", "os.remove", "os.mkdir") and any("/dying-fetch/" in str(part) for part in given[:2]):
+    if event in ("open", "os.rename", "os.remove", "os.mkdir") and any("/dying/" in str(part) for part in given[:2]):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -179,7 +179,7 @@ def start(listed: Path, work: Path, host: str, count: int) -> subprocess.Popen[b
 def test_a_killed_fetch_goes_on_and_reads_only_what_is_missing(
     catalogue: SimulatedCatalogue, tmp_path: Path, call: Call, count: int
 ) -> None:
-    work = tmp_path / "dying-fetch" / "scenes"
+    work = tmp_path / "dying" / "scenes"
     with fault_proxy(catalogue.folder) as proxy:
         listed = list_of(catalogue, proxy, tmp_path / "scenes.json")
         process = start(listed, work, proxy.host, count)
@@ -201,7 +201,7 @@ def test_a_killed_fetch_goes_on_and_reads_only_what_is_missing(
 def test_a_fetch_that_is_killed_while_a_server_hangs_leaves_whole_scenes_only(
     catalogue: SimulatedCatalogue, tmp_path: Path, call: Call
 ) -> None:
-    work, name = tmp_path / "dying-fetch" / "scenes", catalogue.items[3]["id"]
+    work, name = tmp_path / "dying" / "scenes", catalogue.items[3]["id"]
     with fault_proxy(catalogue.folder, Fault(hang, match=name)) as proxy:
         listed = list_of(catalogue, proxy, tmp_path / "scenes.json")
         command = [sys.executable, "-m", "creepmeter", "scenes", "fetch", str(listed), "-o", str(work)]
