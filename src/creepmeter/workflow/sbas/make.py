@@ -19,6 +19,7 @@ from creepmeter.model.epoch import as_epoch
 from creepmeter.model.network import Network
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
+from creepmeter.workflow.sbas.chain import final_series
 from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity
 from creepmeter.workflow.sbas.maps import find
 
@@ -355,8 +356,9 @@ def date(run: SbasSetting) -> Made:
 
 
 def _series_to_fit(run: SbasSetting) -> dict[str, str]:
-    """Return the velocity file of each series."""
-    return {name: target for name, target in at.VELOCITIES.items() if (run.work / name).exists()}
+    """Return the velocity file of each series, after the corrections."""
+    found = {name: target for name, target in at.VELOCITIES.items() if (run.work / name).exists()}
+    return {final_series(run) if name == at.SERIES else name: target for name, target in found.items()}
 
 
 def velocity_depends(run: SbasSetting) -> object:

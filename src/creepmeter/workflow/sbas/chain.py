@@ -1,0 +1,104 @@
+"""The chain of series: which file each correction reads and makes, by MintPy's names.
+
+A name carries the history: ``timeseries_ERA5_ramp_demErr.h5`` had its troposphere, its ramps and the errors of its
+heights removed, in this order. A correction that the template asks for, but whose file is not there, is passed over:
+what it needs was missing, and the run said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.workflow.sbas import folder as at
+from creepmeter.workflow.sbas.folder import SbasSetting
+
+_METHODS = {"height_correlation": "_tropHgt", "gacos": "_GACOS", "opera": "_OPERA"}
+
+
+def _oscillator(run: SbasSetting) -> str:
+    attributes = read_attributes(run.work.stack_path()) if run.work.is_loaded else {}
+    return "_LOD" if attributes.get("PLATFORM", "").lower().startswith("env") else ""
+
+
+def _tides(run: SbasSetting) -> str:
+    return "_SET" if run.template["solidEarthTides"] else ""
+
+
+def _ionosphere(run: SbasSetting) -> str:
+    return "_ion" if run.template["ionosphericDelay.method"] else ""
+
+
+def _troposphere(run: SbasSetting) -> str:
+    method = run.template["troposphericDelay.method"]
+    if not method:
+        return ""
+    return _METHODS.get(str(method)) or f"_{run.template['troposphericDelay.weatherModel']}"
+
+
+def _ramp(run: SbasSetting) -> str:
+    return "_ramp" if run.template["deramp"] else ""
+
+
+def _topography(run: SbasSetting) -> str:
+    return "_demErr" if run.template["topographicResidual"] else ""
+
+
+SUFFIXES: Mapping[str, Callable[[SbasSetting], str]] = MappingProxyType(
+    {
+        "correct_LOD": _oscillator,
+        "correct_SET": _tides,
+        "correct_ionosphere": _ionosphere,
+        "correct_troposphere": _troposphere,
+        "deramp": _ramp,
+        "correct_topography": _topography,
+    }
+)
+
+
+def input_of(run: SbasSetting, step: str) -> str:
+    """Return the name of the series that a correction reads.
+
+    Parameters
+    ----------
+    run : SbasSetting
+        The run.
+    step : str
+        Step of the correction.
+
+    Returns
+    -------
+    str
+        File in the work folder: of the last correction before it that the template asks for and whose file is there,
+        else the series as it was inverted.
+    """
+    name = at.SERIES
+    for other in SUFFIXES:
+        if other == step:
+            break
+        name = _next(run, name, other)
+    return name
+
+
+def output_of(run: SbasSetting, step: str) -> str:
+    """Return the name of the series that a correction makes; that of its input when it is not asked for."""
+    return _with(input_of(run, step), SUFFIXES[step](run))
+
+
+def final_series(run: SbasSetting) -> str:
+    """Return the name of the series after every correction that is asked for and was made."""
+    name = at.SERIES
+    for step in SUFFIXES:
+        name = _next(run, name, step)
+    return name
+
+
+def _next(run: SbasSetting, name: str, step: str) -> str:
+    corrected = _with(name, SUFFIXES[step](run))
+    return corrected if (run.work / corrected).exists() else name
+
+
+def _with(name: str, suffix: str) -> str:
+    return f"{Path(name).stem}{suffix}.h5"
