@@ -82,7 +82,10 @@ def track_arrays(
         message = f"`within` has shape {np.shape(within)}, the images {first.values.shape}: give it on the image's grid"
         raise ImageError(message)
     tuned = tune(first, second, options)
+    seen = {"ref": first, "sec": second}
+    del first, second  # each is given up as soon as it is filtered
     prepared = together(
-        lambda: filter_seen(first, options, tuned, "ref"), lambda: filter_seen(second, options, tuned, "sec")
+        lambda: filter_seen(seen.pop("ref"), options, tuned, "ref"),
+        lambda: filter_seen(seen.pop("sec"), options, tuned, "sec"),
     )
     return match(*prepared, options, within)

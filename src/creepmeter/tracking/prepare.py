@@ -143,7 +143,8 @@ def filter_seen(image: SeenImage, options: TrackOptions, tuned: Floats | None, r
     role : str
         ``ref``, ``sec`` or ``both``; what the other role needs is left empty.
     """
-    values, valid = image.values, image.seen
+    values, valid, seen = image.values, image.seen, image.seen
+    del image  # of a caller who has given it up, the unfiltered values are free once they are filtered
     if options.prefilter == "auto":
         if tuned is not None:
             values, valid = filter_image(values, valid, tuned)
@@ -155,10 +156,10 @@ def filter_seen(image: SeenImage, options: TrackOptions, tuned: Floats | None, r
     none = np.empty((0, 0), np.bool_)
     solid = none if role == "sec" else shrink(valid, GRADIENT_REACH, GRADIENT_REACH, arms_only=True)
     if role == "ref":
-        return PreparedImage(values, valid, solid, nothing, none, image.seen)
+        return PreparedImage(values, valid, solid, nothing, none, seen)
     coefficients = spline_coefficients(fill_border(values, valid, FILLED_PX))
     spline_solid = shrink(valid, BEFORE, SUPPORT - BEFORE - 1)
-    return PreparedImage(values, valid, solid, coefficients, spline_solid, image.seen)
+    return PreparedImage(values, valid, solid, coefficients, spline_solid, seen)
 
 
 def prepare_image(
