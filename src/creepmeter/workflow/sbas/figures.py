@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from creepmeter.products.page import Drawn
 from creepmeter.products.quantities import MapPoint, pick_points
 from creepmeter.products.view import view
 from creepmeter.workflow.sbas import folder as at
+from creepmeter.workflow.sbas.chain import final_series
 from creepmeter.workflow.sbas.folder import SbasSetting
+from creepmeter.workflow.sbas.maps import read_text
 
 Bools = npt.NDArray[np.bool_]
 WIDTH_IN = 4.6
@@ -106,6 +109,14 @@ _MAPS = (
         "Triplets",
         {},
     ),
+    _Map(
+        "demErr.h5",
+        "dem",
+        "corrections",
+        "Error of the heights that the correction of the topography found; it goes with the perpendicular baseline.",
+        "Error of the heights",
+        {},
+    ),
     _Map(at.WATER, "waterMask", "masks", "Land (white) and water (black).", "Land", _MASK),
     _Map(at.COMPONENTS, "mask", "masks", "Connected in every pair (white).", "Connected", _MASK),
     _Map(at.RELIABLE, "mask", "masks", "Temporal coherence suffices (white).", "Reliable", _MASK),
@@ -115,6 +126,7 @@ _MAPS = (
 def drawings(run: SbasSetting) -> Iterator[Drawing]:
     """Yield the figures that can be drawn from what lies in the work folder."""
     yield from _maps(run)
+    yield from _date_quality(run)
     if (run.work / at.SERIES).exists():
         yield Drawing(
             "timeseries.png",
@@ -188,10 +200,39 @@ def points(run: SbasSetting) -> tuple[MapPoint, ...]:
     return pick_points(motion)
 
 
+def _date_quality(run: SbasSetting) -> Iterator[Drawing]:
+    for path in sorted(run.folder.glob("rms_timeseriesResidual*.txt")):
+        yield Drawing(
+            f"{path.stem}.png",
+            "corrections",
+            "RMS over the map of what the correction of the topography left, for each date; noisy dates are left out "
+            "of the velocity, the quietest one is the reference date.",
+            partial(_rms, run, path),
+        )
+
+
+def _rms(run: SbasSetting, path: Path) -> Drawn:
+    from creepmeter.products.date_quality import date_quality_figure
+
+    rows = [line.split() for line in read_text(path).splitlines() if line.strip() and not line.startswith("#")]
+    chosen = _words(run.work / "reference_date.txt")
+    return date_quality_figure(
+        [row[0] for row in rows],
+        [float(row[1]) for row in rows],
+        excluded=_words(run.work / "exclude_date.txt"),
+        reference=chosen[0] if chosen else None,
+        width_in=WIDTH_IN,
+    )
+
+
+def _words(path: Path) -> list[str]:
+    return read_text(path).split() if path.exists() else []
+
+
 def _series(run: SbasSetting) -> Drawn:
     from creepmeter.products.tsview import series_view
 
-    series = open_product(run.work / at.SERIES)
+    series = open_product(run.work / final_series(run))
     cells = [(point.row, point.column) for point in points(run)]
     return series_view(series, cells, options=ViewOptions(unit="mm")).figure
 

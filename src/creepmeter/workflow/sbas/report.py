@@ -15,6 +15,7 @@ from creepmeter.products.page import Drawn, Page, Picture, Section, Table, write
 from creepmeter.products.summary import number_text
 from creepmeter.workflow.journal import Entry, Journal
 from creepmeter.workflow.sbas import folder as at
+from creepmeter.workflow.sbas.chain import final_series
 from creepmeter.workflow.sbas.figures import Drawing, drawings, reliable
 from creepmeter.workflow.sbas.folder import SbasSetting, identity
 from creepmeter.workflow.sbas.steps import STEPS, SbasStep
@@ -22,10 +23,12 @@ from creepmeter.workflow.sbas.template_file import settings_text
 
 logger = logging.getLogger(__name__)
 _PRODUCTS = (*at.VELOCITIES, *at.VELOCITIES.values(), *at.INVERTED, at.WATER, at.COMPONENTS, at.COHERENCE, at.STACKED)
+_PRODUCTS_OF_CORRECTIONS = ("demErr.h5", "rms_timeseriesResidual_ramp.txt", "exclude_date.txt", "reference_date.txt")
 _TITLES = {
     "velocity": "Velocity",
     "series": "Displacement over time",
     "network": "Network of pairs",
+    "corrections": "Corrections",
     "quality": "How well it was measured",
     "masks": "Masks",
 }
@@ -101,7 +104,8 @@ def _key(run: SbasSetting, name: str, *more: object) -> str:
     if run.work.is_loaded:
         opened = run.stack()
         stack = [run.pixels(), opened.keep.tolist(), opened.reference]
-    return digest_text(name, stack, [identity(run.work / product) for product in _PRODUCTS], *more)
+    products = (*_PRODUCTS, *_PRODUCTS_OF_CORRECTIONS, final_series(run))
+    return digest_text(name, stack, [identity(run.work / product) for product in products], *more)
 
 
 def _attempt(drawing: Drawing) -> Drawn | None:
