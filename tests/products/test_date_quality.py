@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.dates import date2num
@@ -31,7 +33,7 @@ def test_bars_of_neighbouring_dates_do_not_overlap() -> None:
     bars = [bar for group in date_quality_figure(DATES, RMS_M).axes[0].containers for bar in group]
 
     edges = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars)
-    assert all(left[1] <= right[0] for left, right in zip(edges, edges[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in itertools.pairwise(edges))
 
 
 def test_one_number_is_missing() -> None:
