@@ -160,9 +160,20 @@ def test_a_flag_as_text_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "found"), [("05.09", (5, 9)), ("N0500", (5, 0)), ("2.12", (2, 12)), ("99.99", (99, 99)), ("x", None)]
+    ("said", "found"),
+    [
+        ("05.09", (5, 9)),
+        ("N0500", (5, 0)),
+        ("2.12", (2, 12)),
+        ("99.99", (99, 99)),
+        ("x", None),
+        (5.1, (5, 10)),  # a JSON number has lost its last zero
+        (4.0, (4, 0)),
+        (5, (5, 0)),
+        (float("nan"), None),
+    ],
 )
-def test_baselines_are_read_as_they_are_written(said: str, found: tuple[int, int] | None) -> None:
+def test_baselines_are_read_as_they_are_written(said: object, found: tuple[int, int] | None) -> None:
     assert baseline_of({"properties": {"s2:processing_baseline": said}}) == found
 
 

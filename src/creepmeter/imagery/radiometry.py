@@ -172,7 +172,7 @@ def baseline_of(item: Mapping[str, Any]) -> tuple[int, int] | None:
     """
     facts = section(item, "properties")
     for name in _BASELINES:
-        found = re.fullmatch(r"N?(\d{1,2})\.?(\d{2})?", str(facts.get(name, "")).strip())
+        found = re.fullmatch(r"N?(\d{1,2})\.?(\d{2})?", _written(facts.get(name)))
         if found is not None:
             return int(found[1]), int(found[2] or 0)
     for text in (*(facts.get(name) for name in _PRODUCTS), item.get("id")):
@@ -180,6 +180,13 @@ def baseline_of(item: Mapping[str, Any]) -> tuple[int, int] | None:
         if found is not None:
             return int(found[1]), int(found[2])
     return None
+
+
+def _written(said: object) -> str:
+    """Return a baseline as text; the number 5.1 of a catalogue that writes numbers is 05.10."""
+    if isinstance(said, float) and math.isfinite(said):
+        return f"{said:.2f}"
+    return str("" if said is None else said).strip()
 
 
 def shown_baseline(baseline: tuple[int, int] | None) -> str:
