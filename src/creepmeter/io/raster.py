@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -179,12 +179,15 @@ class RasterImage:
         Value that means missing.
     corner : (row, column)
         First pixel of the image in the file, north up.
+    band : int, optional
+        Band to read, counted from 1; by default the mean of all.
     """
 
     path: Path
     shape: tuple[int, int]
     nodata: float | None = None
     corner: tuple[int, int] = (0, 0)
+    band: int | None = None
 
     def read(self, rows: slice, columns: slice) -> Floats32:
         """Return a part of the image, NaN = missing."""
@@ -192,12 +195,12 @@ class RasterImage:
         down, along = (
             slice(first + start, first + stop) for first, (start, stop, _) in zip(self.corner, spans, strict=True)
         )
-        return read_image(self.path, nodata=self.nodata, window=(down, along))[0]
+        return read_image(self.path, band=self.band, nodata=self.nodata, window=(down, along))[0]
 
     def crop(self, rows: slice, columns: slice) -> RasterImage:
         """Return a part of the image as an image."""
         corner = self.corner[0] + rows.start, self.corner[1] + columns.start
-        return RasterImage(self.path, (rows.stop - rows.start, columns.stop - columns.start), self.nodata, corner)
+        return replace(self, shape=(rows.stop - rows.start, columns.stop - columns.start), corner=corner)
 
 
 def open_image(

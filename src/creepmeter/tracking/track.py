@@ -48,6 +48,7 @@ FLAG_ATTRIBUTES: Mapping[str, Any] = {
     "flag_values": [int(flag) for flag in Flag],
     "flag_meanings": " ".join(flag.name.lower() for flag in Flag),
 }
+CHIP_ATTRIBUTES: Mapping[str, Any] = {"long_name": "edge of the chip", "units": "px"}
 
 
 def field_to_pair(
@@ -269,7 +270,7 @@ def _one_pair(
     )
     stack["flag"] = (("pair", "y", "x"), arrays["flag"][None], {**FLAG_ATTRIBUTES, "grid_mapping": "spatial_ref"})
     if options.chip_max_px is not None and field.chip_px is not None:
-        attributes = {"long_name": "edge of the chip", "units": "px", "grid_mapping": "spatial_ref"}
+        attributes = {**CHIP_ATTRIBUTES, "grid_mapping": "spatial_ref"}
         stack["chip"] = (("pair", "y", "x"), field.chip_px[None], attributes)
     stack.attrs |= {"chip_px": options.chip_px, "step_px": options.step_px}
     return stack

@@ -17,13 +17,14 @@ import numpy.typing as npt
 from creepmeter.blocks import Progress
 from creepmeter.errors import EpochError, ImageError, InputError, NetworkError
 from creepmeter.io.provenance import digest_file, digest_text
-from creepmeter.io.raster import read_header, read_image, require_usable
+from creepmeter.io.raster import RasterImage, read_header, read_image, require_usable
 from creepmeter.io.rasterfile import local_grid
 from creepmeter.io.swap import write_text
 from creepmeter.io.vector import burn_mask
 from creepmeter.model.epoch import Epoch, epoch_from_pattern, epochs_in_name
 from creepmeter.model.grid import Grid, require_same_grid
 from creepmeter.model.scene import Scene
+from creepmeter.tracking.large import HiddenImage
 from creepmeter.workflow.config import ImagesSection
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -61,9 +62,17 @@ class Images:
 
     def read(self, index: int) -> tuple[Floats, Bools | None]:
         """Return an image and its mask (True = missing)."""
-        image = _read(self.scenes[index], self.options)
+        return _read(self.scenes[index], self.options), self._mask(index)
+
+    def source(self, index: int) -> HiddenImage:
+        """Return an image to be read part by part, NaN = missing or masked."""
+        path = Path(self.scenes[index].source)
+        size = self.grid.shape[0], self.grid.shape[1]
+        return HiddenImage(RasterImage(path, size, self.options.nodata, band=self.options.band), self._mask(index))
+
+    def _mask(self, index: int) -> Bools | None:
         masks = [burn_mask(mask, self.grid, name="exclude") for mask in self.masks[index]]
-        return image, np.logical_or.reduce(masks) if masks else None
+        return np.logical_or.reduce(masks) if masks else None
 
     def digests(self) -> dict[str, str]:
         """Return the digest of every image and mask by path."""

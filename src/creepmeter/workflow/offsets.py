@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from creepmeter.io.store import open as open_product
 from creepmeter.model.schema import PAIR_STACK, map_dataset, pair_coords
 from creepmeter.stack.options import StableOptions
 from creepmeter.stack.stable import plan_correction
-from creepmeter.tracking.match import match
-from creepmeter.tracking.track import FLAG_ATTRIBUTES, field_to_pair
+from creepmeter.tracking.large import LARGE_PX, require_memory, track_large
+from creepmeter.tracking.match import OffsetField, match
+from creepmeter.tracking.track import CHIP_ATTRIBUTES, FLAG_ATTRIBUTES, field_to_pair
 from creepmeter.workflow.library import ImageLibrary
 from creepmeter.workflow.setting import Setting
 
@@ -33,18 +34,31 @@ def track(run: Setting, key: str) -> Sequence[str]:
     pairs = run.network.pairs
     writer = StoreWriter.create_or_resume(run.folder / OFFSETS, _template(run, key), {"pair": 1}, key)
     places = [(run.images.index_of(pair.ref), run.images.index_of(pair.sec)) for pair in pairs]
-    library = ImageLibrary(run.images, options, run.config.compute.memory_gb * _SHARE_FOR_IMAGES, places)
+    measure = _measure_of(run, places)
     run.progress.start("track", len(pairs))
     for number in range(len(pairs)):
         if not writer.done(str(number)):  # the number: two images of one day give pairs of one name
-            ref, sec = (library.get(place) for place in places[number])
-            arrays = field_to_pair(match(ref, sec, options, run.within), run.images.grid)
+            field = measure(*places[number])
+            arrays = field_to_pair(field, run.images.grid)
+            if options.chip_max_px is not None and field.chip_px is not None:
+                arrays["chip"] = field.chip_px
             variables = {name: values[..., None, :, :] for name, values in arrays.items()}
             writer.put(str(number), {"pair": slice(number, number + 1)}, variables)
         run.progress.advance(1)
     run.progress.finish()
     writer.finish(provenance(options.model_dump(mode="json"), run.digests))
     return [OFFSETS]
+
+
+def _measure_of(run: Setting, places: Sequence[tuple[int, int]]) -> Callable[[int, int], OffsetField]:
+    """Return what measures the pair of two images: large ones by blocks, of others each is filtered once for all."""
+    options, images, memory_gb = run.config.track, run.images, run.config.compute.memory_gb
+    size = images.grid.shape[0], images.grid.shape[1]
+    require_memory(size, options, memory_gb)
+    if size[0] * size[1] > LARGE_PX:
+        return lambda ref, sec: track_large(images.source(ref), images.source(sec), options, within=run.within)
+    library = ImageLibrary(images, options, memory_gb * _SHARE_FOR_IMAGES, places)
+    return lambda ref, sec: match(library.get(ref), library.get(sec), options, run.within)
 
 
 def _template(run: Setting, key: str) -> xr.Dataset:
@@ -59,6 +73,8 @@ def _template(run: Setting, key: str) -> xr.Dataset:
         "quality": (dims[1:], nothing[0], {"units": "1", "long_name": "correlation of the chips, 0 to 1"}),
         "flag": (dims[1:], np.broadcast_to(np.uint8(0), shape), dict(FLAG_ATTRIBUTES)),
     }
+    if track_options.chip_max_px is not None:
+        variables["chip"] = dims[1:], np.broadcast_to(np.int16(0), shape), dict(CHIP_ATTRIBUTES)
     coords = {"component": list(_COMPONENTS), **pair_coords(pairs, np.ones(len(pairs), bool))}
     attributes = {"chip_px": track_options.chip_px, "step_px": track_options.step_px, "key": key}
     return map_dataset(variables, coords, run.chips, kind=PAIR_STACK, attributes=attributes)
