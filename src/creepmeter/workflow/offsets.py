@@ -54,8 +54,8 @@ def _measure_of(run: Setting, places: Sequence[tuple[int, int]]) -> Callable[[in
     """Return what measures the pair of two images: large ones by blocks, of others each is filtered once for all."""
     options, images, memory_gb = run.config.track, run.images, run.config.compute.memory_gb
     size = images.grid.shape[0], images.grid.shape[1]
-    require_memory(size, options, memory_gb)
     if size[0] * size[1] > LARGE_PX:
+        require_memory(size, options, memory_gb)
         return lambda ref, sec: track_large(images.source(ref), images.source(sec), options, within=run.within)
     library = ImageLibrary(images, options, memory_gb * _SHARE_FOR_IMAGES, places)
     return lambda ref, sec: match(library.get(ref), library.get(sec), options, run.within)
