@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
@@ -118,7 +119,9 @@ def test_the_motion_of_each_polygon_is_written(done: Path) -> None:
     assert float(row["measured"]) > 0.9
     assert 0 < float(row["sigma"]) < 0.2
     assert (done / "polygons.gpkg").exists()
-    assert "Motion of polygons" in (done / "report.html").read_text(encoding="utf-8")
+    page = (done / "report.html").read_text(encoding="utf-8")
+    assert "Motion of polygons" in page
+    assert base64.b64encode((done / "scene-list.png").read_bytes()).decode() in page
 
 
 def test_what_is_up_to_date_is_not_asked_for_again(archive: Archive, done: Path) -> None:

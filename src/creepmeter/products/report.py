@@ -90,6 +90,8 @@ class ReportContext:
         Warnings and what was left out.
     command : str
         How to make the run again.
+    scenes : bytes
+        Figure (PNG) of the scenes that were kept and dropped; empty = there is none.
     """
 
     motion: xr.Dataset
@@ -106,6 +108,7 @@ class ReportContext:
     settings: str = ""
     notes: Sequence[str] = field(default=())
     command: str = "creepmeter run creepmeter.yaml"
+    scenes: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -210,14 +213,23 @@ def _pictures(
             _network_picture(context),
             _series_picture(context, points),
             _stable_picture(before, after),
+            _scenes_picture(context.scenes),
         )
         if picture is not None
     ]
 
 
 def _picture(name: str, alt: str, caption: str, draw: Callable[[], Figure]) -> _Picture:
-    text = base64.b64encode(png_bytes(draw(), dpi=DEFAULT_DPI)).decode("ascii")
-    return _Picture(name, alt, caption, Markup(text))  # noqa: S704 - base64 holds no markup
+    return _drawn(name, alt, caption, png_bytes(draw(), dpi=DEFAULT_DPI))
+
+
+def _drawn(name: str, alt: str, caption: str, png: bytes) -> _Picture:
+    return _Picture(name, alt, caption, Markup(base64.b64encode(png).decode("ascii")))  # noqa: S704 - no markup in it
+
+
+def _scenes_picture(png: bytes) -> _Picture | None:
+    caption = "Scenes that were found: the kept ones, and why the others were left out."
+    return _drawn("scenes", "Scenes by day of the year and year", caption, png) if png else None
 
 
 def _backdrop(context: ReportContext, *, image: bool) -> Backdrop:

@@ -22,6 +22,7 @@ from creepmeter.workflow.config import config_text
 from creepmeter.workflow.inventory import detect_to_file, motion_table, statistics_of_file
 from creepmeter.workflow.journal import Journal
 from creepmeter.workflow.offsets import OFFSETS, STACK
+from creepmeter.workflow.scenes import FIGURE, SEARCH
 from creepmeter.workflow.setting import Setting
 from creepmeter.workflow.verbs import relief_behind
 
@@ -78,9 +79,16 @@ def report(run: Setting, _key: str) -> Sequence[str]:
         title=run.config.output.title,
         settings=config_text(run.config),
         notes=[*run.notes, *(f"Left out: {text}" for text in run.images.left_out)],
+        scenes=_scenes(run),
     )
     write_report(run.folder / REPORT, context)
     return [REPORT]
+
+
+def _scenes(run: Setting) -> bytes:
+    """Return the figure that the search drew; empty where the images were not searched for."""
+    path = run.folder / FIGURE
+    return path.read_bytes() if path.name in Journal(run.folder).entry(SEARCH).files and path.exists() else b""
 
 
 def _tables(run: Setting) -> list[ReportTable]:
