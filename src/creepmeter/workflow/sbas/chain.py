@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from creepmeter.errors import StoreError
 from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import SbasSetting
+from creepmeter.workflow.sbas.folder import SbasSetting, identity, is_damaged
 
+BEFORE = "CREEPMETER_BEFORE_REFERENCE_DATE"  # what a series was before it was referred to another date
 _METHODS = {"height_correlation": "_tropHgt", "gacos": "_GACOS", "opera": "_OPERA"}
 
 
@@ -93,6 +95,32 @@ def final_series(run: SbasSetting) -> str:
     for step in SUFFIXES:
         name = _next(run, name, step)
     return name
+
+
+def series_state(path: Path) -> str:
+    """Return what tells one series from another, whatever date it refers to; empty where there is none.
+
+    A step that corrects a series depends on this: the step reference_date changes all series in their place, and what
+    was made from them before is not stale.
+    """
+    if not path.exists() or is_damaged(path):
+        return identity(path)
+    return read_attributes(path).get(BEFORE) or identity(path)
+
+
+def require_series(run: SbasSetting, name: str) -> Path:
+    """Return a series of the work folder.
+
+    Raises
+    ------
+    StoreError
+        It is not there.
+    """
+    path = run.work / name
+    if not path.exists():
+        message = f"{path} is missing: run invert_network first"
+        raise StoreError(message)
+    return path
 
 
 def _next(run: SbasSetting, name: str, step: str) -> str:

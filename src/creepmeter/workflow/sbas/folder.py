@@ -32,6 +32,8 @@ OFFSETS_INVERTED = tuple(
     f"{name}{axis}.h5" for axis in ("Rg", "Az") for name in ("timeseries", "residualInv", "numInvOff")
 )
 VELOCITIES = {SERIES: VELOCITY, "timeseriesRg.h5": "velocityRg.h5", "timeseriesAz.h5": "velocityAz.h5"}
+HEIGHT_ERROR, RESIDUAL = "demErr.h5", "timeseriesResidual.h5"
+REFERENCE_DATE, EXCLUDED = "reference_date.txt", "exclude_date.txt"
 PAIR_TABLE, REPORT, PICTURES = "coherenceSpatialAvg.txt", "report.html", "pic"
 CORRECTED = "unwrapPhase_"  # how datasets of corrected phase begin
 _STACKS = ("ifgramStack.h5", "offsetStack.h5")

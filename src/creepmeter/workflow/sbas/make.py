@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from creepmeter.errors import ConfigError, StoreError
-from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.errors import StoreError
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.io.provenance import digest_arrays, digest_text
-from creepmeter.model.epoch import as_epoch
 from creepmeter.model.network import Network
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
@@ -296,60 +294,6 @@ def _phase_of(wanted: str | None, stack: StackFile) -> str | None:
         raise StoreError(message)
     logger.warning("the network has no triplets for phase closure: %s is inverted", found)
     return found
-
-
-# ------------------------------------------------------------------------------------------------------- reference_date
-
-
-def _target_date(run: SbasSetting) -> str | None:
-    """Return the reference date that the template asks for, YYYYMMDD."""
-    value = run.template["reference.date"]
-    if value is None:
-        return None
-    text = str(value)
-    if text[:8].isdigit():
-        return text
-    path = run.folder / text
-    if not path.is_file():
-        if run.template.is_given("reference.date"):
-            message = f"mintpy.reference.date names {path}, which is not there: give a date YYYYMMDD, or no"
-            raise ConfigError(message)
-        return None
-    words = path.read_text(encoding="utf-8").split()
-    if not words:
-        message = f"{path} holds no date: write YYYYMMDD into it, or set mintpy.reference.date = no"
-        raise ConfigError(message)
-    return str(as_epoch(words[0]))[:10].replace("-", "")
-
-
-def date_wanted(run: SbasSetting) -> bool:
-    """Tell whether a date is asked for."""
-    return _target_date(run) is not None
-
-
-def _series_files(run: SbasSetting) -> list[Path]:
-    found = sorted(run.folder.glob("timeseries*.h5"))
-    return [path for path in found if "Residual" not in path.name and "Cov" not in path.name]
-
-
-def date_depends(run: SbasSetting) -> object:
-    """Return the date."""
-    return _target_date(run)
-
-
-def date_leaves(run: SbasSetting) -> State:
-    """Return the date that every series refers to."""
-    return {path.name: read_attributes(path).get("REF_DATE", "") for path in _series_files(run)}
-
-
-def date(run: SbasSetting) -> Made:
-    """Refer every series to one date."""
-    from creepmeter.workflow.sbas.velocity import reference_date
-
-    target = _target_date(run)
-    if target is not None:
-        reference_date(_series_files(run), target)
-    return Made()
 
 
 # ------------------------------------------------------------------------------------------------------------- velocity

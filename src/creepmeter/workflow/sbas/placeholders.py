@@ -19,14 +19,6 @@ def _attributes(run: SbasSetting) -> dict[str, str]:
     return read_attributes(run.work.stack_path()) if run.work.is_loaded else {}
 
 
-def oscillator(run: SbasSetting) -> str:
-    """Return why the drift of the local oscillator would be corrected: Envisat needs it."""
-    platform = _attributes(run).get("PLATFORM", "").lower()
-    if not platform.startswith("env"):
-        return ""
-    return f"PLATFORM {platform} has a drifting oscillator; its correction {_NOT_THERE.format('the series')}"
-
-
 def tides(run: SbasSetting) -> str:
     """Return what asks for solid Earth tides."""
     return _said(run, "solidEarthTides", "the series") if run.template["solidEarthTides"] else ""
@@ -36,29 +28,6 @@ def ionosphere(run: SbasSetting) -> str:
     """Return what asks for the ionosphere."""
     name = "ionosphericDelay.method"
     return _said(run, name, "the series") if run.template[name] else ""
-
-
-def troposphere(run: SbasSetting) -> str:
-    """Return what asks for the troposphere."""
-    name = "troposphericDelay.method"
-    return _said(run, name, "the series") if run.template[name] else ""
-
-
-def deramp(run: SbasSetting) -> str:
-    """Return what asks for ramps to be removed."""
-    return _said(run, "deramp", "the series") if run.template["deramp"] else ""
-
-
-def topography(run: SbasSetting) -> str:
-    """Return what asks for errors of the heights to be corrected."""
-    return _said(run, "topographicResidual", "the series") if run.template["topographicResidual"] else ""
-
-
-def residuals(run: SbasSetting) -> str:
-    """Return what asks for residuals per date, which the correction of heights leaves."""
-    if not run.template["topographicResidual"]:
-        return ""
-    return f"needs the residuals of correct_topography, which {_NOT_THERE.format('the reference date')}"
 
 
 def geocode(run: SbasSetting) -> str:

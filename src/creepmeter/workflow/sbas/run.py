@@ -177,8 +177,7 @@ def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -
         setting.left_out.extend(before.left_out)
         done.fresh.append(step.name)
         return
-    changed = next((other for other in STEPS if other.name == step.changes), None)
-    intact = changed is not None and _is_intact(setting, changed)
+    intact = [other for other in STEPS if other.name in step.changes and _is_intact(setting, other)]
     logger.info("step %s", step.name)
     known = len(setting.notes)
     _tell_replaced(setting, step)
@@ -188,9 +187,8 @@ def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -
         remove(setting.folder / name)
     said = tuple(setting.notes[known:])
     journal.note(step.name, Entry(key, made.files, said, tuple(made.left_out), dict(step.leaves(setting))))
-    if changed is not None and intact:
-        entry = journal.entry(changed.name)
-        journal.note(changed.name, replace(entry, state=dict(changed.leaves(setting))))
+    for other in intact:  # it changed their products in their place
+        journal.note(other.name, replace(journal.entry(other.name), state=dict(other.leaves(setting))))
     (done.fresh if made.fresh else done.made).append(step.name)
 
 

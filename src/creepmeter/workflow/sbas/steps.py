@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from creepmeter.errors import ConfigError
-from creepmeter.workflow.sbas import make, placeholders
+from creepmeter.workflow.sbas import correct, make, placeholders, troposphere
+from creepmeter.workflow.sbas.chain import SUFFIXES
 from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.make import Made
 
@@ -47,8 +48,8 @@ class SbasStep:
         Former name.
     always : bool
         It is called each time, and finds out by itself what is up to date.
-    changes : str
-        Earlier step whose products it changes in their place.
+    changes : tuple of str
+        Earlier steps whose products it changes in their place.
     """
 
     name: str
@@ -59,7 +60,7 @@ class SbasStep:
     wanted: Callable[[SbasSetting], bool] = lambda _run: True
     alias: str = ""
     always: bool = False
-    changes: str = ""
+    changes: tuple[str, ...] = ()
 
 
 STEPS: tuple[SbasStep, ...] = (
@@ -71,20 +72,40 @@ STEPS: tuple[SbasStep, ...] = (
     ),
     SbasStep("correct_unwrap_error", make.unwrap_depends, make.unwrap_leaves, make.unwrap, wanted=make.unwrap_wanted),
     SbasStep("invert_network", make.invert_depends, make.invert_leaves, make.invert),
-    SbasStep("correct_LOD", asked=placeholders.oscillator),
+    SbasStep(
+        "correct_LOD",
+        correct.oscillator_depends,
+        correct.oscillator_leaves,
+        correct.oscillator,
+        wanted=correct.oscillator_wanted,
+    ),
     SbasStep("correct_SET", asked=placeholders.tides),
     SbasStep("correct_ionosphere", asked=placeholders.ionosphere),
-    SbasStep("correct_troposphere", asked=placeholders.troposphere),
-    SbasStep("deramp", asked=placeholders.deramp),
-    SbasStep("correct_topography", asked=placeholders.topography),
-    SbasStep("residual_RMS", asked=placeholders.residuals),
+    SbasStep(
+        "correct_troposphere", troposphere.depends, troposphere.leaves, troposphere.make, wanted=troposphere.wanted
+    ),
+    SbasStep("deramp", correct.ramp_depends, correct.ramp_leaves, correct.ramp, wanted=correct.ramp_wanted),
+    SbasStep(
+        "correct_topography",
+        correct.topography_depends,
+        correct.topography_leaves,
+        correct.topography,
+        wanted=correct.topography_wanted,
+    ),
+    SbasStep(
+        "residual_RMS",
+        correct.residual_depends,
+        correct.residual_leaves,
+        correct.residual,
+        wanted=correct.topography_wanted,
+    ),
     SbasStep(
         "reference_date",
-        make.date_depends,
-        make.date_leaves,
-        make.date,
-        wanted=make.date_wanted,
-        changes="invert_network",
+        correct.date_depends,
+        correct.date_leaves,
+        correct.date,
+        wanted=correct.date_wanted,
+        changes=("invert_network", *SUFFIXES),
     ),
     SbasStep("velocity", make.velocity_depends, make.velocity_leaves, make.velocity),
     SbasStep("geocode", asked=placeholders.geocode),

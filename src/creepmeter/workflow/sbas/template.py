@@ -18,6 +18,12 @@ from creepmeter.model.options import Options
 from creepmeter.workflow.sbas.template_keys import FORMER, FORMER_PREFIXES, KEYS, PREFIX, Key
 
 if TYPE_CHECKING:
+    from creepmeter.corrections.series_options import (
+        HeightCorrelationOptions,
+        RampOptions,
+        ResidualOptions,
+        TopographyOptions,
+    )
     from creepmeter.interferograms.load_options import LoadOptions
     from creepmeter.inversion.options import NetworkInversionOptions
     from creepmeter.pairs.network_options import NetworkOptions
@@ -155,6 +161,34 @@ class SbasTemplate:
         from creepmeter.workflow.sbas.template_options import velocity_options
 
         return velocity_options(self)
+
+    @cached_property
+    def height_correlation(self) -> HeightCorrelationOptions:
+        """Options of correct_troposphere by height."""
+        from creepmeter.workflow.sbas.template_options import height_correlation_options
+
+        return height_correlation_options(self)
+
+    @cached_property
+    def ramp(self) -> RampOptions:
+        """Options of deramp."""
+        from creepmeter.workflow.sbas.template_options import ramp_options
+
+        return ramp_options(self)
+
+    @cached_property
+    def topography(self) -> TopographyOptions:
+        """Options of correct_topography."""
+        from creepmeter.workflow.sbas.template_options import topography_options
+
+        return topography_options(self)
+
+    @cached_property
+    def residual(self) -> ResidualOptions:
+        """Options of residual_RMS."""
+        from creepmeter.workflow.sbas.template_options import residual_options
+
+        return residual_options(self)
 
     @cached_property
     def compute(self) -> ComputeOptions:

@@ -12,6 +12,12 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
 
+from creepmeter.corrections.series_options import (
+    HeightCorrelationOptions,
+    RampOptions,
+    ResidualOptions,
+    TopographyOptions,
+)
 from creepmeter.errors import ConfigError
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.inversion.options import NetworkInversionOptions
@@ -165,3 +171,29 @@ def velocity_options(template: Template) -> TimeFunctionOptions:
     dates = template["timeFunc.excludeDate"]
     listed = (dates,) if isinstance(dates, str) else dates
     return fill(TimeFunctionOptions, template, keys_of("timeFunc."), {}, exclude_date=listed)
+
+
+_HEIGHT = tuple(f"troposphericDelay.{name}" for name in ("polyOrder", "looks", "minCorrelation"))
+
+
+def height_correlation_options(template: Template) -> HeightCorrelationOptions:
+    """Return the options of correct_troposphere by height."""
+    return fill(HeightCorrelationOptions, template, _HEIGHT, {})
+
+
+def ramp_options(template: Template) -> RampOptions:
+    """Return the options of deramp."""
+    return fill(RampOptions, template, keys_of("deramp"), {"deramp": None}, ramp=template["deramp"] or "no")
+
+
+def topography_options(template: Template) -> TopographyOptions:
+    """Return the options of correct_topography."""
+    dates = template["topographicResidual.excludeDate"]
+    listed = (dates,) if isinstance(dates, str) else dates
+    return fill(TopographyOptions, template, keys_of("topographicResidual."), {}, exclude_date=listed)
+
+
+def residual_options(template: Template) -> ResidualOptions:
+    """Return the options of residual_RMS."""
+    ramp = template["residualRMS.deramp"] or "no"
+    return fill(ResidualOptions, template, keys_of("residualRMS."), {}, deramp=ramp)

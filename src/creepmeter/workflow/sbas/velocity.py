@@ -23,6 +23,8 @@ from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.model.epoch import Epochs, as_epoch, as_epochs
 from creepmeter.velocity.options import TimeFunctionOptions
 from creepmeter.velocity.timefunctions import TimeFunctions, VarianceOf, fit_time_functions, make_time_functions
+from creepmeter.workflow.sbas.chain import BEFORE
+from creepmeter.workflow.sbas.folder import identity
 from creepmeter.workflow.sbas.series_errors import SeriesErrors, errors_of_series
 
 logger = logging.getLogger(__name__)
@@ -117,6 +119,11 @@ class Series:
         budget = min(max(memory_gb - _PROCESS_GB, _LEAST_GB), _MOST_GB)
         multiple = 1 if self.array.chunks is None else self.array.chunks[1]
         return plan_blocks(self.shape, 8 * numbers, budget, multiple)
+
+    def strips(self, bytes_per_pixel: float, memory_gb: float, multiple: int = 1) -> list[Block]:
+        """Cut the map into whole rows, a multiple of some rows each: sums of a row do not depend on the memory."""
+        whole = Block(0, slice(0, self.shape[0]), slice(0, self.shape[1]))
+        return whole.strips(bytes_per_pixel, min(max(memory_gb - _PROCESS_GB, _LEAST_GB), _MOST_GB), multiple)
 
     def read(self, block: Block) -> Values:
         """Return a block, (time, rows, columns)."""
@@ -375,6 +382,7 @@ def _refer(series: Series, place: int, date: str, memory_gb: float, progress: Pr
     own = ("CREEPMETER_VERSION", "CREEPMETER_PROVENANCE", "Conventions")
     attributes = {key: value for key, value in series.attributes.items() if key not in own}
     attributes |= {"REF_DATE": date, "FILE_PATH": series.path.name}
+    attributes.setdefault(BEFORE, identity(series.path))
     source = digest_file(series.path)
     writer = ProductWriter.create_or_resume(
         series.path,

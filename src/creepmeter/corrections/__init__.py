@@ -1,0 +1,1 @@
+"""Corrections of a displacement series: noise that can be predicted, and is taken away."""

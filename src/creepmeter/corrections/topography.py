@@ -1,0 +1,174 @@
+"""The error of the heights: told from motion by the perpendicular baseline, and taken off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from creepmeter.corrections.protocol import Values
+from creepmeter.corrections.series_options import TopographyOptions
+from creepmeter.errors import ConfigError
+from creepmeter.kernels.project import Plan, take_off
+from creepmeter.model.epoch import Epochs, decimal_years_since, years_since
+from creepmeter.model.terms import design_columns, parse_terms
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+RCOND = 1e-10  # of scaled columns; below, a function cannot be told from the others
+
+
+@dataclass(frozen=True)
+class HeightErrors:
+    """What the correction of some pixels leaves.
+
+    Parameters
+    ----------
+    height_m : array of float32, (y, x)
+        Error of the height, metres; 0 where nothing was solved.
+    corrected : array of float32, (time, y, x)
+        Series without it.
+    residual : array of float32, (time, y, x)
+        What neither it nor the motion explains.
+    """
+
+    height_m: Values
+    corrected: Values
+    residual: Values
+
+
+def plan_of(times: Epochs, bperp_m: Floats, used: Bools, options: TopographyOptions, datum: int = 0) -> Plan:
+    """Return the matrices of a series: functions of time of the motion, and the projection off them.
+
+    Parameters
+    ----------
+    times : array of datetime64, (time,)
+        Acquisitions, with the time of day.
+    bperp_m : array, (time,)
+        Perpendicular baselines, metres, to see whether they can be told from the motion.
+    used : array of bool, (time,)
+        Dates that enter the fit.
+    options : TopographyOptions
+        Functions of the motion; whether displacement or its rate is fitted.
+    datum : int
+        Place of the reference date, whose map stays as it is.
+
+    Raises
+    ------
+    ConfigError
+        Too few dates for the functions, or functions that cannot be told apart.
+
+    Notes
+    -----
+    Of the rate, the offset is no function: its differences are 0. Dates left out are left out before the differences
+    are taken. Differences are divided by years of 365.25 days; the functions of time run on MintPy's clock
+    (`creepmeter.model.epoch.decimal_years`).
+    """
+    columns, _, design = design_columns(parse_terms(options.terms), times, times.min(), decimal_years_since)
+    if options.phase_velocity:
+        columns, design = columns[1:], design[:, 1:]
+    rows = _rows(times, used, velocity=options.phase_velocity)
+    seen = rows @ design
+    _require_told(rows @ bperp_m, seen, ("bperp", *columns))
+    inverse = np.linalg.pinv(seen)
+    off = np.eye(len(rows)) - seen @ inverse
+    return Plan(rows.T @ off @ rows, design, inverse @ rows, datum)
+
+
+def _rows(times: Epochs, used: Bools, *, velocity: bool) -> Floats:
+    """Return what is fitted, as combinations of dates: the dates used, or rates between them."""
+    rows = np.eye(len(times))[used]
+    if not velocity:
+        return np.asarray(rows)
+    years = years_since(times, times.min())[used]
+    return np.asarray(np.diff(rows, axis=0) / np.diff(years)[:, None])
+
+
+def _require_told(baseline: Floats, others: Floats, names: tuple[str, ...]) -> None:
+    """Raise `ConfigError` unless the values determine the factor of every function."""
+    design = np.column_stack([baseline, others])
+    size = np.linalg.norm(design, axis=0)
+    count = len(design)
+    if count < design.shape[1]:
+        message = (
+            f"{count} dates or rates between them cannot determine {len(names)} functions ({', '.join(names)}): "
+            "leave out fewer dates, or take a lower topographicResidual.polyOrder"
+        )
+        raise ConfigError(message)
+    strength = np.linalg.svd(design / np.where(size > 0, size, 1), compute_uv=False)
+    if not size.all() or strength[-1] <= RCOND * strength[0]:
+        message = (
+            f"the dates used cannot tell {', '.join(names)} apart: take a lower topographicResidual.polyOrder, or "
+            "leave steps out"
+        )
+        raise ConfigError(message)
+
+
+def solved(series: Values, temporal_coherence: Values | None = None) -> Bools:
+    """Return which pixels are solved: measured on all dates, and not with a temporal coherence of 0; (y, x)."""
+    found = (series != 0).any(axis=0) & np.isfinite(series).all(axis=0)
+    return np.asarray(found if temporal_coherence is None else found & (temporal_coherence != 0))
+
+
+def correct_height_error(
+    series: Values, bperp_m: Floats, distance_m: Floats, wanted: Bools, plan: Plan
+) -> HeightErrors:
+    """Estimate the error of the heights of a block, and take it off the series.
+
+    Parameters
+    ----------
+    series : array, (time, y, x)
+        Displacement, metres.
+    bperp_m : array, (time,) or (time, y, x)
+        Perpendicular baselines relative to the first date, metres.
+    distance_m : array, () or (y, x)
+        Slant range times the sine of the incidence, metres.
+    wanted : array of bool, (y, x)
+        Pixels to solve; the others stay as they are.
+    plan : Plan
+        From `plan_of`.
+
+    Notes
+    -----
+    ``d(t) = B(t) / (r sin(incidence)) dz + motion(t) + e(t)``, by plain least squares. The functions of the motion are
+    the same for all pixels, and a factor of the column of dz is a factor of dz: by the theorem of Frisch, Waugh and
+    Lovell one projection serves all pixels.
+
+    References
+    ----------
+    Fattahi, H., and Amelung, F. (2013): DEM error correction in InSAR time series. IEEE Transactions on Geoscience and
+    Remote Sensing 51, 4249-4259. https://doi.org/10.1109/TGRS.2012.2227761
+    """
+    dates = len(series)
+    every = bool(wanted.all())
+    columns = bperp_m.reshape(dates, -1)
+    values = series.reshape(dates, -1)
+    if not every:
+        values = values[:, wanted.ravel()]
+        columns = columns if columns.shape[1] == 1 else columns[:, wanted.ravel()]
+    factor, moved, rest = take_off(values, columns, plan)
+    if every:
+        height = (factor.reshape(wanted.shape) * distance_m).astype(np.float32)
+        return HeightErrors(height, moved.reshape(series.shape), rest.reshape(series.shape))
+    corrected = series.astype(np.float32)
+    residual, height = np.zeros(series.shape, np.float32), np.zeros(wanted.shape, np.float32)
+    corrected[:, wanted], residual[:, wanted] = moved, rest
+    height[wanted] = factor * np.broadcast_to(distance_m, wanted.shape)[wanted]
+    return HeightErrors(height, corrected, residual)
+
+
+def centre_geometry(near_m: float, far_m: float, height_m: float, earth_m: float) -> tuple[float, float]:
+    """Return incidence (degrees) and slant range (metres) at the centre of a scene on a spherical Earth.
+
+    Parameters
+    ----------
+    near_m, far_m : float
+        Slant range of the first and last column.
+    height_m, earth_m : float
+        Height of the satellite, radius of the Earth.
+    """
+    angles = [
+        np.pi - np.arccos((earth_m**2 + r**2 - (earth_m + height_m) ** 2) / (2 * earth_m * r)) for r in (near_m, far_m)
+    ]
+    return float(np.degrees(np.mean(angles))), (near_m + far_m) / 2

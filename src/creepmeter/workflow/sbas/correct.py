@@ -1,0 +1,222 @@
+"""Steps that correct a series, judge its dates and refer it to one: what each depends on, what it leaves, its call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from creepmeter.errors import ConfigError
+from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.model.epoch import as_epoch
+from creepmeter.workflow.journal import Journal
+from creepmeter.workflow.sbas import folder as at
+from creepmeter.workflow.sbas.chain import input_of, output_of, require_series, series_state
+from creepmeter.workflow.sbas.folder import SbasSetting, identity
+from creepmeter.workflow.sbas.make import Made, State
+from creepmeter.workflow.sbas.maps import find
+
+
+def _file(run: SbasSetting, name: str | None) -> str:
+    """Return the content of a file that an option names."""
+    path = None if name is None else find(run.folder, name)
+    return "" if path is None else identity(path)
+
+
+def _output(run: SbasSetting, step: str) -> State:
+    name = output_of(run, step)
+    return {name: identity(run.work / name)}
+
+
+# ---------------------------------------------------------------------------------------------------------- correct_LOD
+
+_LOD = "correct_LOD"
+
+
+def oscillator_wanted(run: SbasSetting) -> bool:
+    """Tell whether the series is of Envisat."""
+    return input_of(run, _LOD) != output_of(run, _LOD)
+
+
+def oscillator_depends(run: SbasSetting) -> object:
+    """Return the series and the geometry."""
+    return [series_state(run.work / input_of(run, _LOD)), identity(run.geometry())]
+
+
+def oscillator_leaves(run: SbasSetting) -> State:
+    """Return the corrected series."""
+    return _output(run, _LOD)
+
+
+def oscillator(run: SbasSetting) -> Made:
+    """Take the drift of the oscillator off."""
+    from creepmeter.workflow.sbas.oscillator import correct_oscillator
+
+    source, name = require_series(run, input_of(run, _LOD)), output_of(run, _LOD)
+    correct_oscillator(source, run.work / name, run.geometry(), memory_gb=run.memory_gb, progress=run.progress)
+    return Made((name,))
+
+
+# --------------------------------------------------------------------------------------------------------------- deramp
+
+
+def ramp_wanted(run: SbasSetting) -> bool:
+    """Tell whether the template asks for a ramp."""
+    return bool(run.template["deramp"])
+
+
+def ramp_depends(run: SbasSetting) -> object:
+    """Return options, series and mask."""
+    options = run.template.ramp
+    source = run.work / input_of(run, "deramp")
+    return [options.model_dump(mode="json"), series_state(source), _file(run, options.mask_file)]
+
+
+def ramp_leaves(run: SbasSetting) -> State:
+    """Return the corrected series."""
+    return _output(run, "deramp")
+
+
+def ramp(run: SbasSetting) -> Made:
+    """Take a ramp off every date."""
+    from creepmeter.workflow.sbas.deramp import remove_ramp_of_series
+
+    source, name = require_series(run, input_of(run, "deramp")), output_of(run, "deramp")
+    options = run.template.ramp
+    remove_ramp_of_series(source, run.work / name, options, memory_gb=run.memory_gb, progress=run.progress)
+    return Made((name,))
+
+
+# --------------------------------------------------------------------------------------------------- correct_topography
+
+_TOPOGRAPHY = "correct_topography"
+
+
+def topography_wanted(run: SbasSetting) -> bool:
+    """Tell whether the template asks for it."""
+    return bool(run.template["topographicResidual"])
+
+
+def _topography_files(run: SbasSetting) -> tuple[str, str, str]:
+    return output_of(run, _TOPOGRAPHY), at.HEIGHT_ERROR, at.RESIDUAL
+
+
+def _excluded(run: SbasSetting) -> list[str]:
+    """Return dates, and files of dates, that the fit leaves out.
+
+    A list that the step residual_RMS of this folder made does not count: it follows from this very fit, and a second
+    run would have another result than the first.
+    """
+    found = Journal(run.folder).entry("residual_RMS").state.get(at.EXCLUDED, "")
+    names = run.template.topography.exclude_date
+    return [name for name in names if name != at.EXCLUDED or not found or found != _file(run, name)]
+
+
+def topography_depends(run: SbasSetting) -> object:
+    """Return options, dates left out, series, geometry, and where nothing is measured."""
+    options, names = run.template.topography, _excluded(run)
+    return [
+        options.model_dump(mode="json"),
+        [_file(run, name) or name for name in names if name != at.EXCLUDED or _file(run, name)],
+        series_state(run.work / input_of(run, _TOPOGRAPHY)),
+        identity(run.geometry()),
+        identity(run.work / at.TEMPORAL_COHERENCE),
+    ]
+
+
+def topography_leaves(run: SbasSetting) -> State:
+    """Return corrected series, error of the heights, residuals."""
+    return {name: identity(run.work / name) for name in _topography_files(run)}
+
+
+def topography(run: SbasSetting) -> Made:
+    """Estimate the error of the heights and take it off."""
+    from creepmeter.workflow.sbas.topography import Targets, correct_topography
+
+    source, names = require_series(run, input_of(run, _TOPOGRAPHY)), _topography_files(run)
+    options = run.template.topography.override({"exclude_date": tuple(_excluded(run))}, step=_TOPOGRAPHY)
+    targets = Targets(*(run.work / name for name in names))
+    correct_topography(source, targets, run.geometry(), options, memory_gb=run.memory_gb, progress=run.progress)
+    return Made(names)
+
+
+# --------------------------------------------------------------------------------------------------------- residual_RMS
+
+
+def _residual_files(run: SbasSetting) -> tuple[str, ...]:
+    stem = Path(at.RESIDUAL).stem
+    ramped = run.template.residual.deramp != "no"
+    found = (f"rms_{stem}_ramp.txt", f"{stem}_ramp.h5") if ramped else (f"rms_{stem}.txt",)
+    return (*found, at.REFERENCE_DATE, at.EXCLUDED)
+
+
+def residual_depends(run: SbasSetting) -> object:
+    """Return options, residuals and mask."""
+    options = run.template.residual
+    return [options.model_dump(mode="json"), identity(run.work / at.RESIDUAL), _file(run, options.mask_file)]
+
+
+def residual_leaves(run: SbasSetting) -> State:
+    """Return residuals without ramps, table and dates."""
+    return {name: identity(run.work / name) for name in _residual_files(run)}
+
+
+def residual(run: SbasSetting) -> Made:
+    """Judge the dates by their residuals."""
+    from creepmeter.workflow.sbas.residuals import judge_residuals
+
+    source = require_series(run, at.RESIDUAL)
+    found = judge_residuals(source, run.template.residual, memory_gb=run.memory_gb, progress=run.progress)
+    return Made(tuple(path.name for path in found.files))
+
+
+# ------------------------------------------------------------------------------------------------------- reference_date
+
+
+def _target_date(run: SbasSetting) -> str | None:
+    """Return the reference date that the template asks for, YYYYMMDD."""
+    value = run.template["reference.date"]
+    if value is None:
+        return None
+    text = str(value)
+    if text[:8].isdigit():
+        return text
+    path = run.folder / text
+    if not path.is_file():
+        if run.template.is_given("reference.date"):
+            message = f"mintpy.reference.date names {path}, which is not there: give a date YYYYMMDD, or no"
+            raise ConfigError(message)
+        return None
+    words = path.read_text(encoding="utf-8").split()
+    if not words:
+        message = f"{path} holds no date: write YYYYMMDD into it, or set mintpy.reference.date = no"
+        raise ConfigError(message)
+    return str(as_epoch(words[0]))[:10].replace("-", "")
+
+
+def date_wanted(run: SbasSetting) -> bool:
+    """Tell whether a date is asked for."""
+    return _target_date(run) is not None
+
+
+def _series_files(run: SbasSetting) -> list[Path]:
+    found = sorted(run.folder.glob("timeseries*.h5"))
+    return [path for path in found if "Residual" not in path.name and "Cov" not in path.name]
+
+
+def date_depends(run: SbasSetting) -> object:
+    """Return the date."""
+    return _target_date(run)
+
+
+def date_leaves(run: SbasSetting) -> State:
+    """Return the date that every series refers to."""
+    return {path.name: read_attributes(path).get("REF_DATE", "") for path in _series_files(run)}
+
+
+def date(run: SbasSetting) -> Made:
+    """Refer every series to one date."""
+    from creepmeter.workflow.sbas.velocity import reference_date
+
+    target = _target_date(run)
+    if target is not None:
+        reference_date(_series_files(run), target)
+    return Made()
