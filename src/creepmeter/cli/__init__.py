@@ -50,6 +50,13 @@ COMMANDS = {
         "Fit velocity and other functions of time to a series (MintPy).",
         "Radar",
     ),
+    "tropo-pyaps3": Entry(
+        "creepmeter.cli.tropo_pyaps3",
+        "Remove the troposphere from a series by a weather model (ERA5, MERRA-2, NARR).",
+        "Radar",
+    ),
+    "tropo-gacos": Entry("creepmeter.cli.tropo_gacos", "Remove the troposphere by maps of GACOS.", "Radar"),
+    "tropo-opera": Entry("creepmeter.cli.tropo_opera", "Remove the troposphere by zenith delays of OPERA.", "Radar"),
     "reference-date": Entry(
         "creepmeter.cli.reference_date",
         "Refer series in MintPy's layout to another date, in place.",

@@ -97,6 +97,12 @@ def final_series(run: SbasSetting) -> str:
     return name
 
 
+def delay_name(run: SbasSetting) -> str:
+    """Return the name of the series of delays of the troposphere, among the inputs; empty where there is none."""
+    by_delays = run.template["troposphericDelay.method"] in ("pyaps", "gacos", "opera")
+    return f"{_troposphere(run).removeprefix('_')}.h5" if by_delays else ""
+
+
 def series_state(path: Path) -> str:
     """Return what tells one series from another, whatever date it refers to; empty where there is none.
 

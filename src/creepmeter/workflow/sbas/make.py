@@ -17,7 +17,7 @@ from creepmeter.io.provenance import digest_arrays, digest_text
 from creepmeter.model.network import Network
 from creepmeter.model.options import Options
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.chain import final_series
+from creepmeter.workflow.sbas.chain import delay_name, final_series
 from creepmeter.workflow.sbas.folder import CORRECTED, SbasSetting, identity, is_ours, layer_identity
 from creepmeter.workflow.sbas.maps import find
 
@@ -305,19 +305,26 @@ def _series_to_fit(run: SbasSetting) -> dict[str, str]:
     return {final_series(run) if name == at.SERIES else name: target for name, target in found.items()}
 
 
+def _delays_to_fit(run: SbasSetting) -> dict[str, str]:
+    """Return the velocity file of the delays of the troposphere, if a weather model told them."""
+    name = delay_name(run)
+    return {name: f"velocity{name}"} if name and (run.work.inputs / name).exists() else {}
+
+
 def velocity_depends(run: SbasSetting) -> object:
-    """Return options, the files that they name, the series, and the stack where their errors follow from it."""
+    """Return options, the files that they name, all series, and the stack where their errors follow from it."""
     options = run.template.velocity
     named = [*options.exclude_date, options.time_series_cov_file]
     files = [identity(run.work / name) for name in named if name and not name[:8].isdigit()]
     series = {name: identity(run.work / name) for name in _series_to_fit(run)}
+    series |= {name: identity(run.work.inputs / name) for name in _delays_to_fit(run)}
     stack = [_stack_state(run), _corrected(run)] if options.uncertainty_quantification == "covariance" else []
     return [_plain(options), files, series, *stack]
 
 
 def velocity_leaves(run: SbasSetting) -> State:
-    """Return the velocity."""
-    return _files(run, *(_series_to_fit(run).values() or [at.VELOCITY]))
+    """Return the velocity, and that of the delays."""
+    return _files(run, *(_series_to_fit(run).values() or [at.VELOCITY]), *_delays_to_fit(run).values())
 
 
 def velocity(run: SbasSetting) -> Made:
@@ -331,4 +338,9 @@ def velocity(run: SbasSetting) -> Made:
     for name, target in fitted.items():
         options = run.template.velocity
         fit_velocity_file(run.work / name, run.work / target, options, memory_gb=run.memory_gb, progress=run.progress)
-    return _made(run, *fitted.values())
+    delays = _delays_to_fit(run)
+    for target in delays.values():
+        from creepmeter.workflow.sbas.weather import fit_delays
+
+        fit_delays(run, target)
+    return _made(run, *fitted.values(), *delays.values())

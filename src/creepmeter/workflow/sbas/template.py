@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ResidualOptions,
         TopographyOptions,
     )
+    from creepmeter.corrections.weather_options import WeatherOptions
     from creepmeter.interferograms.load_options import LoadOptions
     from creepmeter.inversion.options import NetworkInversionOptions
     from creepmeter.pairs.network_options import NetworkOptions
@@ -189,6 +190,13 @@ class SbasTemplate:
         from creepmeter.workflow.sbas.template_options import residual_options
 
         return residual_options(self)
+
+    @cached_property
+    def weather(self) -> WeatherOptions:
+        """Options of correct_troposphere by weather models and maps of delay."""
+        from creepmeter.workflow.sbas.template_options import weather_options
+
+        return weather_options(self)
 
     @cached_property
     def compute(self) -> ComputeOptions:

@@ -221,6 +221,18 @@ _CORRECTIONS = (
     Key("troposphericDelay.minCorrelation", number(0, 1), "0", "lowest correlation with height"),
     Key("troposphericDelay.gacosDir", values.FOLDER, "./GACOS", "folder of GACOS maps"),
     Key("troposphericDelay.operaDir", values.FOLDER, "./OPERA", "folder of OPERA maps"),
+    Key(
+        "troposphericDelay.missing",
+        choice("uncorrected", "drop"),
+        "uncorrected",
+        "dates without a file of weather or delay: kept as they are, or left out of the corrected series",
+    ),
+    Key(
+        "troposphericDelay.time",
+        choice("nearest", "linear"),
+        "nearest",
+        "hour of the weather model: the nearest, or between the two around the acquisition",
+    ),
     Key("deramp", choice("linear", "quadratic", optional=True), "no", "remove a ramp from every date"),
     Key("deramp.maskFile", values.FILE, "maskTempCoh.h5", "where the ramp is fitted"),
     Key("topographicResidual", values.FLAG, "yes", "remove the error of the heights"),

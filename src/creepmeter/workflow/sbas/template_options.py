@@ -18,6 +18,7 @@ from creepmeter.corrections.series_options import (
     ResidualOptions,
     TopographyOptions,
 )
+from creepmeter.corrections.weather_options import WeatherOptions
 from creepmeter.errors import ConfigError
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.inversion.options import NetworkInversionOptions
@@ -197,3 +198,12 @@ def residual_options(template: Template) -> ResidualOptions:
     """Return the options of residual_RMS."""
     ramp = template["residualRMS.deramp"] or "no"
     return fill(ResidualOptions, template, keys_of("residualRMS."), {}, deramp=ramp)
+
+
+_WEATHER: Renames = {"troposphericDelay.weatherModel": "model"}
+
+
+def weather_options(template: Template) -> WeatherOptions:
+    """Return the options of correct_troposphere by weather models and maps of delay."""
+    keys = ("troposphericDelay.weatherModel", "troposphericDelay.missing", "troposphericDelay.time")
+    return fill(WeatherOptions, template, keys, _WEATHER)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.chain import input_of, output_of, require_series, series_state
+from creepmeter.workflow.sbas.chain import delay_name, input_of, output_of, require_series, series_state
 from creepmeter.workflow.sbas.folder import SbasSetting, identity
 from creepmeter.workflow.sbas.make import Made, State
 
 STEP = "correct_troposphere"
+Kind = Literal["pyaps", "gacos", "opera"]
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,28 @@ def _height(run: SbasSetting, source: str, target: str) -> Made:
     return Made((target,))
 
 
+def _delays(kind: Kind) -> Method:
+    """Return how delays of a weather model, or maps of them, are taken off."""
+
+    def depends(run: SbasSetting) -> object:
+        from creepmeter.workflow.sbas.weather import weather_depends
+
+        return weather_depends(run, kind)
+
+    def make(run: SbasSetting, source: str, target: str) -> Made:
+        from creepmeter.workflow.sbas.weather import correct_by_delays
+
+        return correct_by_delays(run, kind, source, target)
+
+    return Method(depends, make)
+
+
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "height_correlation": Method(_height_depends, _height),
+        "pyaps": _delays("pyaps"),
+        "gacos": _delays("gacos"),
+        "opera": _delays("opera"),
     }
 )
 """Methods by the value of ``troposphericDelay.method``."""
@@ -69,25 +90,19 @@ def wanted(run: SbasSetting) -> bool:
 
 def depends(run: SbasSetting) -> object:
     """Return the method, the series, and what the method depends on."""
-    method = METHODS.get(_name(run))
     source = run.work / input_of(run, STEP)
-    return [_name(run), series_state(source), None if method is None else method.depends(run)]
+    return [_name(run), series_state(source), METHODS[_name(run)].depends(run)]
 
 
 def leaves(run: SbasSetting) -> State:
-    """Return the corrected series."""
-    name = output_of(run, STEP)
-    return {name: identity(run.work / name)}
+    """Return the corrected series, and the delays that were taken off where they are a series of their own."""
+    name, delays = output_of(run, STEP), delay_name(run)
+    found = {name: identity(run.work / name)}
+    return found | ({f"inputs/{delays}": identity(run.work.inputs / delays)} if delays else {})
 
 
 def make(run: SbasSetting) -> Made:
     """Correct by the method of the template."""
-    method = METHODS.get(_name(run))
-    if method is None:
-        key = "mintpy.troposphericDelay.method"
-        auto = "" if run.template.is_given("troposphericDelay.method") else " (auto)"
-        reason = f"{key} = {_name(run)}{auto} is not part of creepmeter yet; the series goes on without it"
-        return Made(left_out=[f"{STEP}: {reason}"])
     source = input_of(run, STEP)
     require_series(run, source)
-    return method.make(run, source, output_of(run, STEP))
+    return METHODS[_name(run)].make(run, source, output_of(run, STEP))

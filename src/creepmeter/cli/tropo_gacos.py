@@ -1,0 +1,30 @@
+"""creepmeter tropo-gacos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from creepmeter.cli.delays import FOLDER, correction_flags
+from creepmeter.cli.group import Verb
+
+
+@click.command(
+    cls=Verb,
+    example="creepmeter tropo-gacos -f timeseries.h5 -g inputs/geometryRadar.h5 --dir GACOS",
+    holds=("target", "series"),
+)
+@correction_flags
+@click.option(
+    "--dir", "--gacos-dir", "folder", type=FOLDER, default="GACOS", show_default=True, help="Folder of YYYYMMDD.ztd."
+)
+def command(series: Path, geometry: Path, target: Path | None, missing: str, memory_gb: float, folder: Path) -> None:
+    """Remove the troposphere from a series by maps of GACOS (www.gacos.net)."""
+    from creepmeter.cli.delays import correct
+    from creepmeter.cli.flags import build
+    from creepmeter.corrections.weather_options import WeatherOptions
+    from creepmeter.workflow.sbas.delay_sources import DelaySource
+
+    source = DelaySource("gacos", folder, build(WeatherOptions, {"missing": missing}))
+    correct(source, series, geometry, "GACOS", target=target, memory_gb=memory_gb)

@@ -1,0 +1,200 @@
+"""Troposphere from weather models, GACOS and OPERA: delays by date, and the series without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from creepmeter.blocks import Progress
+from creepmeter.errors import CreepmeterError
+from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.io.provenance import digest_file
+from creepmeter.model.epoch import Epochs
+from creepmeter.workflow.sbas import delay_files
+from creepmeter.workflow.sbas.chain import delay_name, final_series
+from creepmeter.workflow.sbas.delay_series import subtract_delays, write_delays
+from creepmeter.workflow.sbas.delay_sources import DelaySource, Extent, Kind
+from creepmeter.workflow.sbas.folder import SbasSetting, identity
+from creepmeter.workflow.sbas.make import Made
+from creepmeter.workflow.sbas.pixel_geometry import PixelGeometry
+from creepmeter.workflow.sbas.velocity import Series, excluded_dates, fit_velocity_file
+from creepmeter.workflow.sbas.weather_fetch import advice, fetch_missing, folder_from
+
+STEP = "correct_troposphere"
+_KEYS = {"pyaps": "weatherDir", "gacos": "gacosDir", "opera": "operaDir"}
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """What was made.
+
+    Parameters
+    ----------
+    delays : Path or None
+        Series of delays; None when no date has one.
+    dates : array of datetime64
+        Dates in it.
+    notes : tuple of str
+        Dates without a delay, why, and the way out.
+    """
+
+    delays: Path | None
+    dates: Epochs
+    notes: tuple[str, ...]
+
+
+def make_delays(
+    source: DelaySource,
+    geometry: Path,
+    target: Path,
+    dates: Epochs,
+    times: Epochs,
+    *,
+    attributes: Mapping[str, str] | None = None,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> Delayed:
+    """Write the delay along the line of sight of every date that files are there for, as MintPy's ``ERA5.h5``.
+
+    Files of ERA5 that are missing are downloaded first, where there is an account.
+
+    Parameters
+    ----------
+    source : DelaySource
+        Weather model, or maps of zenith delay.
+    geometry : Path
+        ``geometryRadar.h5`` or ``geometryGeo.h5``.
+    target : Path
+        Series to make.
+    dates, times : array of datetime64
+        Dates, and the same with the time of day of the acquisition, UTC.
+    attributes : mapping of str to str, optional
+        Of the displacement series; those of the geometry by default.
+    memory_gb : float
+        Memory to keep within.
+    progress : Progress, optional
+        Counts pixels.
+
+    Raises
+    ------
+    InputError
+        The geometry tells no heights, incidence or places.
+    """
+    pixels = PixelGeometry.open(geometry)
+    extent = Extent(*pixels.extent())
+    failed = fetch_missing(source, times, extent.area)
+    delays = source.delays(dates, times, extent)
+    notes = (*failed, *_told(source, delays.missing, len(dates)))
+    if len(delays.dates) == 0:
+        return Delayed(None, delays.dates, notes)
+    told = read_attributes(geometry) if attributes is None else attributes
+    write_delays(delays, pixels, target, told, memory_gb=memory_gb, progress=progress)
+    return Delayed(target, delays.dates, notes)
+
+
+def _told(source: DelaySource, missing: Mapping[str, str], count: int) -> list[str]:
+    """Return a sentence on the dates without a delay, if there are any."""
+    if not missing:
+        return []
+    fate = "are left out" if source.options.missing == "drop" and len(missing) < count else "are not corrected"
+    listed = delay_files.list_missing(missing)
+    return [f"{len(missing)} of {count} dates {fate}: {listed}; {advice(source, missing)}"]
+
+
+def correct_file(
+    source: DelaySource,
+    series: Path,
+    geometry: Path,
+    delays: Path,
+    target: Path,
+    *,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> Delayed:
+    """Write delays, and a displacement series without them.
+
+    Parameters
+    ----------
+    source : DelaySource
+        Weather model, or maps of zenith delay.
+    series, geometry : Path
+        Displacement series, and its geometry.
+    delays, target : Path
+        Series of delays and corrected series to make; neither is when no date has a delay.
+    memory_gb : float
+        Memory to keep within.
+    progress : Progress, optional
+        Counts pixels.
+    """
+    opened = Series.open(series)
+    made = make_delays(
+        source,
+        geometry,
+        delays,
+        opened.dates,
+        opened.times,
+        attributes=opened.attributes,
+        memory_gb=memory_gb,
+        progress=progress,
+    )
+    if made.delays is not None:
+        drop = source.options.missing == "drop"
+        subtract_delays(series, delays, target, drop_missing=drop, memory_gb=memory_gb, progress=progress)
+    return made
+
+
+# ---------------------------------------------------------------------------------------------------------- of the step
+
+
+def _source(run: SbasSetting, kind: Kind) -> DelaySource | None:
+    """Return where the template has delays come from; None where its folder is a variable that is not set."""
+    folder = folder_from(run.template.text(f"troposphericDelay.{_KEYS[kind]}"), run.folder)
+    return None if folder is None else DelaySource(kind, folder, run.template.weather)
+
+
+def weather_depends(run: SbasSetting, kind: Kind) -> object:
+    """Return options, geometry, and the files of the folder."""
+    source = _source(run, kind)
+    if source is None:
+        return [run.template.weather.model_dump(mode="json"), None]
+    files = {file.path.name: digest_file(file.path) for file in source.files()}
+    return [source.options.model_dump(mode="json"), str(source.folder), files, identity(run.geometry())]
+
+
+def correct_by_delays(run: SbasSetting, kind: Kind, name: str, target: str) -> Made:
+    """Correct a series of the work folder; what cannot be corrected is left out, and named."""
+    source = _source(run, kind)
+    if source is None:
+        source = DelaySource(kind, run.folder, run.template.weather)
+    delays = delay_name(run)
+    made = correct_file(
+        source,
+        run.work / name,
+        run.geometry(),
+        run.work.inputs / delays,
+        run.work / target,
+        memory_gb=run.memory_gb,
+        progress=run.progress,
+    )
+    told = [f"{STEP}: {text}" for text in made.notes]
+    return Made(() if made.delays is None else (target, f"inputs/{delays}"), left_out=told)
+
+
+def fit_delays(run: SbasSetting, target: str) -> None:
+    """Fit the velocity of the delays, relative to reference date and pixel of the corrected series."""
+    delays = run.work.inputs / delay_name(run)
+    series, held = Series.open(delays), read_attributes(run.work / final_series(run))
+    changes: dict[str, object] = {"uncertainty_quantification": "residue", "time_series_cov_file": None}
+    if "REF_Y" in held and "REF_X" in held:
+        changes["ref_yx"] = (int(held["REF_Y"]), int(held["REF_X"]))
+    try:
+        series.place_of(held.get("REF_DATE", ""))
+        changes["ref_date"] = held["REF_DATE"]
+    except CreepmeterError:  # it has no delay
+        pass
+    options = run.template.velocity
+    excluded = [str(date)[:10].replace("-", "") for date in excluded_dates(options.exclude_date, run.folder)]
+    changes["exclude_date"] = tuple(excluded)
+    chosen = options.override(changes, step="velocity")
+    fit_velocity_file(delays, run.work / target, chosen, memory_gb=run.memory_gb, progress=run.progress)
