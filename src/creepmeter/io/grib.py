@@ -23,7 +23,7 @@ from creepmeter.model.weather import Area, Axes, WeatherFields, window_of
 
 Floats = npt.NDArray[np.float64]
 
-GRIB = b"GRIB"
+GRIB, _TAIL, _HEAD = b"GRIB", b"7777", 16
 _ROLES = {
     "Z": "geopotential",
     "HGT": "gpm",
@@ -80,20 +80,17 @@ def open_grib(path: Path) -> Iterator[DatasetReader]:
 
 
 def _require_whole(path: Path, found: Path) -> None:
-    """Walk the messages to the end of the file: GDAL passes over one that is cut without a word."""
-    size, place = found.stat().st_size, 0
-    with found.open("rb") as file:
-        while place < size:
-            file.seek(place)
-            head = file.read(16)
-            long = _length(head)
-            if head[:4] != GRIB or long < len(head) or place + long > size:
-                rest = file.read(1)
-                if head.strip(b"\0") or rest.strip(b"\0"):
-                    message = f"{path} is damaged or cut (message at byte {place} of {size}): get it again"
-                    raise ImageError(message)
-                return
-            place += long
+    """Walk the messages, which zeros may follow, to the end of the file: GDAL takes one that is cut for the end."""
+    content = found.read_bytes()
+    place, end = 0, len(content.rstrip(b"\0"))
+    while place < end:
+        start = content.find(GRIB, place)
+        head = content[start : start + _HEAD] if start >= 0 else b""
+        after = start + _length(head)
+        if not head or content[place:start].strip(b"\0") or content[after - len(_TAIL) : after] != _TAIL:
+            message = f"{path} is damaged or cut (message at byte {place} of {len(content)}): get it again"
+            raise ImageError(message)
+        place = after
 
 
 def _length(head: bytes) -> int:

@@ -15,6 +15,7 @@ from creepmeter.model.epoch import Epoch
 Floats = npt.NDArray[np.float64]
 Humidity = Literal["specific", "relative"]
 _TURN = 360.0
+_LOWEST_PA, _HIGHEST_PA = 85_000.0, 20_000.0  # that levels must reach
 _GAP = 1.5  # steps between two nodes that are no neighbours
 
 
@@ -217,12 +218,16 @@ class WeatherFields:
         Raises
         ------
         InputError
-            Fewer than two levels, a shape that does not fit, or pressures that are none.
+            Fewer than two levels, a shape that does not fit
         """
         shape = (len(self.pressure), len(self.axes.y), len(self.axes.x))
         shapes = {self.geopotential.shape, self.temperature.shape, self.humidity.shape}
         if shapes != {shape} or len(self.pressure) < 2 or not (self.pressure > 0).all():  # noqa: PLR2004
             message = f"{self.source}: fields of {shapes} do not fit {shape} levels, rows and columns: get it again"
+            raise InputError(message)
+        if self.pressure.max() < _LOWEST_PA or self.pressure.min() > _HIGHEST_PA:
+            ends = f"{self.pressure.max() / 100:g} to {self.pressure.min() / 100:g} hPa"
+            message = f"{self.source}: its levels reach from {ends}: get a file of all levels, from 1000 to 1 hPa"
             raise InputError(message)
         order = np.argsort(-self.pressure)
         return replace(
