@@ -21,7 +21,14 @@ KML = "{http://www.opengis.net/kml/2.2}"
 DATES = ("20180105", "20180117", "20180210", "20190105")
 ROWS, COLUMNS = 40, 60
 WGS84 = {"X_FIRST": "-118.5", "Y_FIRST": "34.2", "X_STEP": "0.001", "Y_STEP": "-0.0008", "X_UNIT": "degrees"}
-UTM = {"X_FIRST": "500000", "Y_FIRST": "3800000", "X_STEP": "90", "Y_STEP": "-80", "X_UNIT": "meters", "UTM_ZONE": "11N"}
+UTM = {
+    "X_FIRST": "500000",
+    "Y_FIRST": "3800000",
+    "X_STEP": "90",
+    "Y_STEP": "-80",
+    "X_UNIT": "meters",
+    "UTM_ZONE": "11N",
+}
 BASE = {
     "WAVELENGTH": "0.05546576",
     "PLATFORM": "Sen",

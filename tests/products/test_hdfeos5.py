@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from pyproj import Transformer
+from tests.products import exports
 
 import creepmeter
 from creepmeter.errors import GridError, InputError
-from creepmeter.products.hdfeos5 import EosInputs, EosOptions, save_hdfeos5
-from tests.products import exports
+from creepmeter.products.hdfeos5 import EosInputs, save_hdfeos5
+from creepmeter.products.hdfeos5_options import EosOptions
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "sbas_radar" / "mintpy_full"
 TOLD = {"mission": "S1", "beam_mode": "IW", "beam_swath": "2", "relative_orbit": "64"}

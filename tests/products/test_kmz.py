@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from pyproj import Transformer
+from tests.products import exports
+from tests.products.exports import COLUMNS, ROWS, UTM, every, text_at
 
 from creepmeter.errors import ConfigError, GridError, StoreError
 from creepmeter.products.canvas import colour_map
 from creepmeter.products.kmz import save_kmz
 from creepmeter.products.kmz_options import KmzOptions
-from tests.products import exports
-from tests.products.exports import COLUMNS, ROWS, UTM, every, text_at
 
 SPAN = KmzOptions(vmin=-5, vmax=5, cmap="vik")
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 from pyproj import Transformer
 
 from creepmeter.errors import GridError, InputError
@@ -19,7 +18,7 @@ from creepmeter.io.mintpy.contents import Contents, read_contents
 from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.product import read_map, read_tables
 from creepmeter.model.grid import Grid, centre_positions
-from creepmeter.model.options import Options
+from creepmeter.products.hdfeos5_options import EosOptions
 
 _SATELLITES = {  # PLATFORM -> mission
     "alos": "ALOS", "alos2": "ALOS2", "alos4": "ALOS4", "csk": "CSK", "csg": "CSG", "env": "ENV", "envisat": "ENV",
@@ -31,14 +30,6 @@ _REQUIRED = ("mission", "beam_mode", "relative_orbit", "WAVELENGTH")
 _WITHOUT = ("CREEPMETER_PROVENANCE", "CREEPMETER_KEY", "Conventions")
 _PREFIXES = ("unavco.", "hdfeos5.")
 _CORNERS = (1, 3, 4, 2, 1)
-
-
-class EosOptions(Options):
-    """What the name of an HDF-EOS5 file tells."""
-
-    suffix: str | None = Field(None, pattern=r"^[A-Za-z0-9-]+$", description="Word at the end of the name, such as PS")
-    update: bool = Field(default=False, description="Put XXXXXXXX in the name for the last date, of series that grow")
-    subset: bool = Field(default=False, description="Put the area into the name: _N31700_N32100_E130500_E131100")
 
 
 @dataclass(frozen=True)
@@ -101,7 +92,9 @@ def save_hdfeos5(
     told = archive_attributes(given, dates, inputs.series)
     corners = _area(series, inputs)
     if corners is not None:
-        told["data_footprint"] = _polygon([(corners[k], corners[j]) for k, j in ((0, 3), (1, 3), (1, 2), (0, 2), (0, 3))])
+        told["data_footprint"] = _polygon(
+            [(corners[k], corners[j]) for k, j in ((0, 3), (1, 3), (1, 2), (0, 2), (0, 3))]
+        )
     attributes = {key: text for key, text in given.items() if not key.startswith(_WITHOUT)}
     attributes |= told | {"FILE_TYPE": "HDFEOS"}
     path = Path(folder) / file_name(told, options, corners)
@@ -266,9 +259,7 @@ def _positions(series: Contents, maps: list[EosMap]) -> dict[str, npt.NDArray[np
     return {"latitude": latitude.astype(np.float32), "longitude": longitude.astype(np.float32)}
 
 
-def _degrees(
-    grid: Grid, x: npt.ArrayLike, y: npt.ArrayLike
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _degrees(grid: Grid, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     if grid.crs is None or grid.crs.geographic:
         return np.asarray(x, np.float64), np.asarray(y, np.float64)
     bring = Transformer.from_crs(grid.crs.to_wkt(), "EPSG:4326", always_xy=True)

@@ -71,9 +71,7 @@ def number(value: float) -> str:
 
 def table(rows: Mapping[str, str]) -> str:
     """Return names and values as an HTML table for a description; markup in them is shown, not obeyed."""
-    cells = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td></tr>" for name, text in rows.items()
-    )
+    cells = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td></tr>" for name, text in rows.items())
     return f"<table>{cells}</table>"
 
 

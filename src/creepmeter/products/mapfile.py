@@ -119,7 +119,9 @@ class MapFile:
         found = Path(path)
         dataset = store.open(found)
         attributes = json.loads(str(dataset.attrs.get("mintpy", "{}")))
-        arrays = _arrays(dataset, list(list_datasets(found)) if attributes and "HDFEOS" not in _kind(attributes) else [])
+        arrays = _arrays(
+            dataset, list(list_datasets(found)) if attributes and "HDFEOS" not in _kind(attributes) else []
+        )
         if not arrays:
             message = f"{path} holds no maps: give a product with the dimensions y and x"
             raise SchemaError(message)
@@ -221,8 +223,8 @@ class MapFile:
         """Raise `GridError` unless the maps are geocoded; `what` needs it, for the message."""
         if not self.is_geocoded:
             message = (
-                f"{self.path} is in radar coordinates, {what} needs a map: geocode it first (creepmeter geocode, or the "
-                "step geocode of creepmeter sbas), and give what that makes"
+                f"{self.path} is in radar coordinates, {what} needs a map: geocode it first (creepmeter geocode, or "
+                "the step geocode of creepmeter sbas), and give what that makes"
             )
             raise GridError(message)
 
