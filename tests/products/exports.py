@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ def documents(path: Path) -> Iterator[tuple[str, ET.Element]]:
                 yield name, ET.fromstring(content)  # noqa: S314 - what we just wrote
 
 
+@cache
 def _schema() -> etree.XMLSchema:
     with resources.as_file(resources.files("pykml") / "schemas") as folder:
         return etree.XMLSchema(etree.parse(str(folder / "ogckml22.xsd")))

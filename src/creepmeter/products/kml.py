@@ -51,7 +51,7 @@ def document(name: str, description: str = "") -> tuple[Element, Element]:
     return root, inner
 
 
-def add(parent: Element, name: str, text: str | None = None, **attributes: str) -> Element:
+def add(parent: Element, name: str, text: str | None = None, /, **attributes: str) -> Element:
     """Add an element; its text is data, whatever stands in it."""
     child = ET.SubElement(parent, name, attributes)
     if text is not None:

@@ -176,7 +176,9 @@ def _entries(file: MapFile, picture: _Picture) -> Iterator[tuple[str, bytes]]:
     """Yield the files of a KMZ: the document, and after it the pictures one by one."""
     tiles = list(picture.tiles())
     top = tiles[0].level
-    root, inner = kml.document(f"{file.path.stem} {picture.layer.title}", _description(file, picture))
+    root, inner = kml.document(
+        f"{file.path.stem} {picture.layer.title}", description(file, picture.layer, picture.paint)
+    )
     mark = _reference_place(file) if picture.paint.options.mark_reference else None
     if mark is not None:
         kml.icon_style(inner, "reference", "files/reference.png", scale=0.6)
@@ -205,10 +207,10 @@ def _region_of(overlay: kml.Element, tile: _Tile) -> None:
     overlay.insert(1, item)  # before drawOrder and Icon, as the schema wants it
 
 
-def _description(file: MapFile, picture: _Picture) -> str:
-    paint = picture.paint
+def description(file: MapFile, layer: MapLayer, paint: Paint) -> str:
+    """Return what is known of a map, as a table for its description."""
     rows = {
-        "map": picture.layer.title,
+        "map": layer.title,
         "unit": paint.unit,
         "colours": f"{paint.low:.4g} to {paint.high:.4g}",
         "pixels": f"{file.shape[0]} x {file.shape[1]}",
@@ -245,4 +247,15 @@ def _square_icon() -> bytes:
     ImageDraw.Draw(picture).rectangle((4, 4, _ICON_PX - 5, _ICON_PX - 5), fill=(0, 0, 0, 255))
     buffer = BytesIO()
     picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def dot_icon() -> bytes:
+    """Return a white disc with a thin dark rim, which Google Earth tints."""
+    large = Image.new("RGBA", (4 * _ICON_PX, 4 * _ICON_PX), (0, 0, 0, 0))
+    ImageDraw.Draw(large).ellipse(
+        (2, 2, 4 * _ICON_PX - 3, 4 * _ICON_PX - 3), (255, 255, 255, 255), (70, 70, 70, 255), 8
+    )
+    buffer = BytesIO()
+    large.resize((_ICON_PX, _ICON_PX), Image.Resampling.LANCZOS).save(buffer, "PNG")
     return buffer.getvalue()
