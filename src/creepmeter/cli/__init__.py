@@ -95,6 +95,10 @@ COMMANDS = {
         "creepmeter.cli.plot_coherence_matrix", "Draw the coherence of one pixel in all pairs of a stack.", "Products"
     ),
     "save": Entry("creepmeter.cli.save", "Save a product for other programs.", "Products"),
+    "save-kmz": Entry("creepmeter.cli.save_kmz", "Save a map for Google Earth.", "Export (MintPy)"),
+    "save-hdfeos5": Entry(
+        "creepmeter.cli.save_hdfeos5", "Save a series with quality and geometry as HDF-EOS5.", "Export (MintPy)"
+    ),
 }
 
 

@@ -33,8 +33,7 @@ _NOT_THERE = (  # scripts of MintPy without a counterpart
     "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff geocode image-math image-stitch "
     "iono-split-spectrum iono-tec load-gbis local-oscilator-drift lookup-geo2radar multi-transect plate-motion "
     "prep-fringe prep-nisar remove-hdf5-dset remove-ramp s1ab-range-bias save-explorer save-gbis save-gmt "
-    "save-hdfeos5 save-kite save-kmz save-kmz-timeseries save-qgis save-roipac solid-earth-tides spatial-filter "
-    "temporal-derivative temporal-filter timeseries-rms tropo-phase-elevation"
+    "save-kite save-kmz-timeseries save-qgis save-roipac solid-earth-tides spatial-filter temporal-derivative temporal-filter timeseries-rms tropo-phase-elevation"
 )
 _ELSEWHERE = {  # scripts of MintPy whose work another command does
     "multilook": "give --multilook-y and --multilook-x to `creepmeter load interferograms`",

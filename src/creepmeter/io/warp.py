@@ -6,15 +6,20 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from affine import Affine
+from odc.geo.geobox import GeoBox
+from pyproj import CRS, Transformer
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
-from creepmeter.model.grid import Grid
+from creepmeter.model.grid import Grid, map_position, pixel_position
 
 Floats32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+_POINTS = 33  # along each edge
 
 
-def resample(values: Floats32, source: Grid, target: Grid, method: Literal["bilinear", "cubic"]) -> Floats32:
+def resample(values: Floats32, source: Grid, target: Grid, method: Literal["nearest", "bilinear", "cubic"]) -> Floats32:
     """Return an image on another grid, places computed exactly.
 
     Parameters
@@ -23,7 +28,7 @@ def resample(values: Floats32, source: Grid, target: Grid, method: Literal["bili
         On `source`; NaN = missing.
     source, target : Grid
         With reference systems, which may differ.
-    method : {"bilinear", "cubic"}
+    method : {"nearest", "bilinear", "cubic"}
         How values between pixels are taken.
 
     Returns
@@ -46,3 +51,42 @@ def resample(values: Floats32, source: Grid, target: Grid, method: Literal["bili
         tolerance=0.0,
     )
     return found
+
+
+def geographic_grid(grid: Grid) -> Grid:
+    """Return the grid of longitude and latitude (WGS 84) that takes a map in, with pixels of about its size.
+
+    A map in degrees that is north up keeps its own.
+    """
+    system = CRS.from_wkt(grid.crs.to_wkt())
+    if system.is_geographic and grid.affine.a > 0 > grid.affine.e and grid.affine.b == grid.affine.d == 0:
+        return grid
+    middle = np.array(grid.shape) / 2
+    column = middle[1] + np.array([0.0, 1.0, 0.0])
+    row = middle[0] + np.array([0.0, 0.0, 1.0])
+    bring = Transformer.from_crs(system, "EPSG:4326", always_xy=True)
+    longitude, latitude = bring.transform(*map_position(grid, column, row))
+    step = abs(longitude[1] - longitude[0]), abs(latitude[2] - latitude[0])
+    east, north = bring.transform(*map_position(grid, *_outline(grid)))
+    east = (east - longitude[0] + 180) % 360 - 180 + longitude[0]  # all on one side, also across 180 degrees
+    shape = [int(np.ceil(np.ptp(values) / size)) for values, size in ((north, step[1]), (east, step[0]))]
+    return GeoBox(shape, Affine(step[0], 0.0, east.min(), 0.0, -step[1], north.max()), "EPSG:4326")
+
+
+def _outline(grid: Grid) -> tuple[Floats, Floats]:
+    """Return columns and rows of points along the edges of a grid, pixels."""
+    rows, columns = grid.shape
+    along, down = np.linspace(0, columns, _POINTS), np.linspace(0, rows, _POINTS)
+    column = np.concatenate([along, along, np.zeros(_POINTS), np.full(_POINTS, columns)])
+    return column, np.concatenate([np.zeros(_POINTS), np.full(_POINTS, rows), down, down])
+
+
+def window_below(target: Grid, source: Grid, margin: int = 2) -> tuple[slice, slice]:
+    """Return rows and columns of `source` that lie below `target`, and a few more; empty slices where none do."""
+    x, y = map_position(target, *_outline(target))
+    column, row = pixel_position(source, x, y, target.crs)
+    spans = []
+    for values, size in zip((row, column), source.shape, strict=True):
+        first, last = int(np.floor(values.min())) - margin, int(np.ceil(values.max())) + margin
+        spans.append(slice(min(max(first, 0), size), max(min(last, size), 0)))
+    return spans[0], spans[1]

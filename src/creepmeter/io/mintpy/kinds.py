@@ -200,7 +200,7 @@ def _companion(contents: Contents, name: str, dataset: str) -> StoredArray | Non
 
 
 def _open_motion(contents: Contents) -> xr.Dataset:
-    terms = [(name, *known) for name in contents.maps if (known := _term(name)) is not None]
+    terms = [(name, *known) for name in contents.maps if (known := term_of(name)) is not None]
     order = ("offset", "rate", "quadratic")
     terms.sort(key=lambda item: (order.index(item[1]) if item[1] in order else len(order), item[1]))
     names = [name for name, _, _ in terms]
@@ -230,7 +230,7 @@ def _open_motion(contents: Contents) -> xr.Dataset:
     return map_dataset({**variables, **extra}, coords, contents.grid, kind=MOTION_MODEL, attributes=attributes)
 
 
-def _term(name: str) -> tuple[str, str] | None:
+def term_of(name: str) -> tuple[str, str] | None:
     """Return name and unit of the term that a dataset of a velocity file holds, None for anything else."""
     if name in _PLAIN:
         return _PLAIN[name]

@@ -35,13 +35,3 @@ def geocode(run: SbasSetting) -> str:
     if not run.template["geocode"] or "Y_FIRST" in _attributes(run):
         return ""
     return _said(run, "geocode", "the run")
-
-
-def google_earth(run: SbasSetting) -> str:
-    """Return what asks for files for Google Earth."""
-    return _said(run, "save.kmz", "the run") if run.template["save.kmz"] else ""
-
-
-def hdfeos5(run: SbasSetting) -> str:
-    """Return what asks for HDF-EOS5."""
-    return _said(run, "save.hdfEos5", "the run") if run.template["save.hdfEos5"] else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from creepmeter.errors import ConfigError
-from creepmeter.workflow.sbas import correct, make, placeholders, troposphere
+from creepmeter.workflow.sbas import correct, google_earth, hdfeos5, make, placeholders, troposphere
 from creepmeter.workflow.sbas.chain import SUFFIXES
 from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.make import Made
@@ -109,8 +109,8 @@ STEPS: tuple[SbasStep, ...] = (
     ),
     SbasStep("velocity", make.velocity_depends, make.velocity_leaves, make.velocity),
     SbasStep("geocode", asked=placeholders.geocode),
-    SbasStep("google_earth", asked=placeholders.google_earth),
-    SbasStep("hdfeos5", asked=placeholders.hdfeos5),
+    SbasStep("google_earth", google_earth.depends, google_earth.leaves, google_earth.make, wanted=google_earth.wanted),
+    SbasStep("hdfeos5", hdfeos5.depends, hdfeos5.leaves, hdfeos5.make, wanted=hdfeos5.wanted),
 )
 NAMES = tuple(step.name for step in STEPS)
 _ALIASES = {step.alias: step.name for step in STEPS if step.alias}

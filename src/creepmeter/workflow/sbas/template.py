@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from creepmeter.velocity.options import TimeFunctionOptions
 
 AUTO = ("auto", "def", "default")
+ATTRIBUTES = (  # of the data, that archives ask for and processors do not tell
+    "mission", "beam_mode", "beam_swath", "relative_orbit", "first_frame", "last_frame", "atmos_correct_method",
+    "processing_dem", "unwrap_method",
+)  # fmt: skip
 _COMMENTS = ("#", "%", "!")
 _CLOSE = 0.6  # likeness of a known key that is worth a hint
 
@@ -96,12 +100,15 @@ class SbasTemplate:
         The files, in the order read.
     folder : Path
         Work folder: names of text files and masks start from it.
+    attributes : mapping of str to str
+        What they say of the data, for HDF-EOS5: mission, beam_mode and the like.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     folder: Path = Path()
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def is_given(self, name: str) -> bool:
         """Tell whether a key has a value of its own, other than auto."""
@@ -255,7 +262,14 @@ def read_template(paths: str | Path | Sequence[str | Path], *, folder: str | Pat
             warnings.append(f"{entry.place}: {PREFIX}{name} has no effect: {KEYS[name].unused}")
     if wrong:
         raise ConfigError("\n".join(wrong))
-    return SbasTemplate(MappingProxyType(entries), tuple(warnings), files, Path(folder))
+    told = {_attribute(name): text for path in files for _, name, text in _lines(path) if _attribute(name) and text}
+    return SbasTemplate(MappingProxyType(entries), tuple(warnings), files, Path(folder), MappingProxyType(told))
+
+
+def _attribute(name: str) -> str:
+    """Return the attribute of the data that a key gives, empty for any other key."""
+    plain = name.lower().removeprefix("hdfeos5.").removeprefix("unavco.")
+    return plain if plain in ATTRIBUTES else ""
 
 
 def _value(key: Key, text: str, entry: Entry | None) -> object:
@@ -272,6 +286,8 @@ def _read_entries(path: Path, warnings: list[str]) -> dict[str, Entry]:
     for line, name, text in _lines(path):
         entry = Entry(text, path, line)
         known = known_key(name)
+        if _attribute(name):
+            continue
         if known is None:
             warnings.append(f"{entry.place}: unknown key {name!r}, not used{_hint(name)}")
         elif not text:
