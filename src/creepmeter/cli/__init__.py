@@ -74,6 +74,12 @@ COMMANDS = {
         "Correct unwrapping errors by triplets of pairs, or count them.",
         "Radar",
     ),
+    "solid-earth-tides": Entry(
+        "creepmeter.cli.solid_earth_tides", "Take the tide of the solid Earth from a series.", "Radar"
+    ),
+    "plate-motion": Entry(
+        "creepmeter.cli.plate_motion", "Write how a rigid plate moves, or take it from a velocity.", "Radar"
+    ),
     "generate-mask": Entry(
         "creepmeter.cli.generate_mask", "Make a mask from a map: True where its values are kept.", "Radar"
     ),

@@ -27,11 +27,6 @@ def oscillator(run: SbasSetting) -> str:
     return f"PLATFORM {platform} has a drifting oscillator; its correction {_NOT_THERE.format('the series')}"
 
 
-def tides(run: SbasSetting) -> str:
-    """Return what asks for solid Earth tides."""
-    return _said(run, "solidEarthTides", "the series") if run.template["solidEarthTides"] else ""
-
-
 def ionosphere(run: SbasSetting) -> str:
     """Return what asks for the ionosphere."""
     name = "ionosphericDelay.method"

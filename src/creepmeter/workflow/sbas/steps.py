@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from creepmeter.errors import ConfigError
-from creepmeter.workflow.sbas import make, placeholders
+from creepmeter.workflow.sbas import make, placeholders, tide_step
 from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.make import Made
 
@@ -72,7 +72,7 @@ STEPS: tuple[SbasStep, ...] = (
     SbasStep("correct_unwrap_error", make.unwrap_depends, make.unwrap_leaves, make.unwrap, wanted=make.unwrap_wanted),
     SbasStep("invert_network", make.invert_depends, make.invert_leaves, make.invert),
     SbasStep("correct_LOD", asked=placeholders.oscillator),
-    SbasStep("correct_SET", asked=placeholders.tides),
+    SbasStep("correct_SET", tide_step.depends, tide_step.leaves, tide_step.make, wanted=tide_step.wanted),
     SbasStep("correct_ionosphere", asked=placeholders.ionosphere),
     SbasStep("correct_troposphere", asked=placeholders.troposphere),
     SbasStep("deramp", asked=placeholders.deramp),

@@ -1,0 +1,1 @@
+"""Noise and motion that can be predicted, removed from series and velocities."""
