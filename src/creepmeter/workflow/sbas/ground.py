@@ -141,7 +141,7 @@ class Ground:
         return np.full(block.shape, azimuth_of_heading(heading, look_right=right))
 
     def _angle(self, name: str, block: Block) -> Floats:
-        return self.arrays[name].read(block.y, block.x)[0].astype(np.float64)
+        return np.asarray(self.arrays[name].read(block.y, block.x)[0], np.float64)
 
 
 @dataclass(frozen=True)

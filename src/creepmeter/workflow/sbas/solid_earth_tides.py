@@ -65,7 +65,7 @@ def make_tide_series(
 
     def work(block: Block) -> npt.NDArray[np.float32]:
         moved = nodes.spread(tides, block)
-        return np.einsum("tcyx,cyx->tyx", moved, ground.look(block, component)).astype(np.float32)
+        return np.asarray(np.einsum("tcyx,cyx->tyx", moved, ground.look(block, component)), np.float32)
 
     run_blocks(
         opened.blocks(memory_gb, 5.0 * len(opened.dates)),
