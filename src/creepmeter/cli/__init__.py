@@ -38,6 +38,7 @@ COMMANDS = {
     "validate": Entry(
         "creepmeter.cli.validate", "Compare a velocity map with survey pegs and GNSS stations.", "Velocity"
     ),
+    "gnss": Entry("creepmeter.cli.gnss", "Compare a radar velocity with the GNSS stations on it.", "Velocity"),
     "statistics": Entry("creepmeter.cli.statistics", "Say how fast the ground moves within polygons.", "Velocity"),
     "detect": Entry("creepmeter.cli.detect", "Find areas that move faster than their errors allow.", "Velocity"),
     "downslope": Entry(
@@ -80,6 +81,12 @@ COMMANDS = {
         "creepmeter.cli.unwrap_error_phase_closure",
         "Correct unwrapping errors by triplets of pairs, or count them.",
         "Radar",
+    ),
+    "solid-earth-tides": Entry(
+        "creepmeter.cli.solid_earth_tides", "Take the tide of the solid Earth from a series.", "Radar"
+    ),
+    "plate-motion": Entry(
+        "creepmeter.cli.plate_motion", "Write how a rigid plate moves, or take it from a velocity.", "Radar"
     ),
     "generate-mask": Entry(
         "creepmeter.cli.generate_mask", "Make a mask from a map: True where its values are kept.", "Radar"

@@ -30,10 +30,38 @@ _BOX = re.compile(r"-[\d.][^,]*(?:,[^,]+){3}")
 _OBJECTS = 50_000  # made since garbage was last looked for
 _FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
 _NOT_THERE = (  # scripts of MintPy without a counterpart
-    "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff geocode image-math image-stitch "
-    "iono-split-spectrum iono-tec load-gbis local-oscilator-drift lookup-geo2radar multi-transect plate-motion "
-    "prep-fringe prep-nisar remove-hdf5-dset remove-ramp s1ab-range-bias save-explorer save-gbis save-gmt "
-    "save-kite save-kmz-timeseries save-qgis save-roipac solid-earth-tides spatial-filter temporal-derivative temporal-filter timeseries-rms tropo-phase-elevation"
+    "add",
+    "asc-desc2horz-vert",
+    "closure-phase-bias",
+    "dem-error",
+    "dem-gsi",
+    "diff",
+    "geocode",
+    "image-math",
+    "image-stitch",
+    "iono-split-spectrum",
+    "iono-tec",
+    "load-gbis",
+    "local-oscilator-drift",
+    "lookup-geo2radar",
+    "multi-transect",
+    "prep-fringe",
+    "prep-nisar",
+    "remove-hdf5-dset",
+    "remove-ramp",
+    "s1ab-range-bias",
+    "save-explorer",
+    "save-gbis",
+    "save-gmt",
+    "save-kite",
+    "save-kmz-timeseries",
+    "save-qgis",
+    "save-roipac",
+    "spatial-filter",
+    "temporal-derivative",
+    "temporal-filter",
+    "timeseries-rms",
+    "tropo-phase-elevation",
 )
 _ELSEWHERE = {  # scripts of MintPy whose work another command does
     "multilook": "give --multilook-y and --multilook-x to `creepmeter load interferograms`",
@@ -212,7 +240,7 @@ def plain_name(name: str) -> str:
 def _of_mintpy(name: str) -> str | None:
     """Return what to say of a script of MintPy that is no command here; None for other names."""
     plain = plain_name(name)
-    if plain in _NOT_THERE.split():
+    if plain in _NOT_THERE:
         return f"no command {name!r}: it is not there yet; see {_GUIDE}"
     if plain.startswith("prep-"):
         return (

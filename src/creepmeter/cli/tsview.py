@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from creepmeter.cli.flags import PRODUCT, changed, file_out
+from creepmeter.cli.gnss_flags import gnss_flags, gnss_options
 from creepmeter.cli.group import Verb
 from creepmeter.cli.session import say
 from creepmeter.cli.view import FIGURES
 from creepmeter.products.options import ViewOptions
+
+if TYPE_CHECKING:
+    from creepmeter.model.station import Overlay
 
 
 @click.command(cls=Verb, example="creepmeter tsview timeseries.h5 --yx 120 200 -o point.png")
@@ -34,6 +38,10 @@ from creepmeter.products.options import ViewOptions
 @click.option("--ref-yx", nargs=2, type=int, metavar="ROW COLUMN", help="Pixel that all others count from.")
 @click.option("--ref-lalo", nargs=2, type=float, metavar="LAT LON", help="The same by place, degrees (or y and x).")
 @click.option("--ref-date", help="Date that all others count from, YYYYMMDD.")
+@click.option(
+    "--gnss", "--gps", "stations", multiple=True, metavar="STATION", help="Its series is drawn over that of its pixel."
+)
+@gnss_flags
 @click.option("--save", is_flag=True, help="Write the figure and open no window.")
 @click.option("--nodisplay", is_flag=True, help="The same.")
 @file_out(
@@ -53,6 +61,7 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
     from creepmeter.workflow.pictures import cell_of, mask_of, open_series
 
     limits = given["vlim"] or (None, None)
+    chosen = gnss_options(given)
     series = masked(open_series(file), "displacement", mask_of(given["mask"]))
     reference = given["ref_yx"]
     if given["ref_lalo"] is not None:
@@ -70,9 +79,18 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
         ref_date=given["ref_date"],
         ref_yx=None if reference is None else tuple(reference),
     )
+    beside: list[tuple[tuple[int, int], Overlay]] = []
+    if given["stations"]:
+        from creepmeter.workflow.gnss_view import station_overlays
+
+        beside, _ = station_overlays(file, series, given["geometry"], chosen, given["stations"])
     series = relative(series, "displacement", options)
     cells = [tuple(cell) for cell in given["yx"]] + [cell_of(file, series, place) for place in given["lalo"]]
-    if target is None and not given["save"] and not given["nodisplay"] and show_series(series, cells, options=options):
+    cells += [cell for cell, _ in beside]
+    overlays = [overlay for _, overlay in beside]
+    windowed = target is None and not given["save"] and not given["nodisplay"]
+    if windowed and show_series(series, cells, options=options, overlays=overlays):
         return
     place = target or Path(f"{file.resolve().stem}-ts.png")
-    say(f"figure: {save_figure(series_view(series, cells, options=options, date=given['num']), place, dpi=200)}")
+    figure = series_view(series, cells, options=options, date=given["num"], overlays=overlays)
+    say(f"figure: {save_figure(figure, place, dpi=200)}")

@@ -46,6 +46,7 @@ _ANY = click.Path(path_type=Path)  # one that is missing is named, and the other
 @click.option("--background", type=FILE, help="Image behind the map.")
 @click.option("--dem", type=FILE, help="Heights, metres, drawn as hillshade behind the map.")
 @click.option("--outlines", type=FILE, help="Polygons, or a raster, whose borders are drawn over the map.")
+@click.option("--geometry", type=FILE, help="Angles of a radar map.  [default: inputs/geometry*.h5 beside it]")
 @options_from(RateOptions)
 def command(
     velocity: Path,
@@ -59,12 +60,13 @@ def command(
     """Compare a velocity map with survey pegs and GNSS stations.
 
     Stations are .tenv3, .tenv, .pos, or CSV with the columns name, date, east, north[, up][, crs] (pegs) or lon, lat.
-    Their rates are found by regression. A file or station that cannot be used is named, and the others go on.
+    Their rates are found by regression; a velocity along a line of sight is compared with their motion along it. A file
+    or station that cannot be used is named, and the others go on.
     """
     from creepmeter.workflow.validation import Drawn, StationFiles, validate
 
     stations = StationFiles((*first, *more), given["crs"], given["date_order"], given["positions"])
-    drawn = Drawn(given["series"], given["background"], given["dem"], given["outlines"])
+    drawn = Drawn(given["series"], given["background"], given["dem"], given["outlines"], given["geometry"])
     done = validate(velocity, stations, writable(folder), options, reference=reference, drawn=drawn)
     for line in done.lines:
         say(line)

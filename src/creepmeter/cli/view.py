@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from creepmeter.cli.flags import FILE, PRODUCT, changed, file_out, options_from
+from creepmeter.cli.gnss_flags import gnss_flags, gnss_options
 from creepmeter.cli.group import Verb
+from creepmeter.cli.run import end_with
 from creepmeter.cli.session import say
 from creepmeter.products.options import ViewOptions
+
+if TYPE_CHECKING:
+    from creepmeter.workflow.gnss_view import StationLayer, StationStyle
 
 FIGURES = (".png", ".pdf", ".svg")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,6 +74,11 @@ def with_window(options: ViewOptions, given: dict[str, Any]) -> ViewOptions:
     help="Edge of a pixel of a background without georeference, metres.",
 )
 @click.option("--ref-lalo", nargs=2, type=float, metavar="LAT LON", help="The same as --ref-yx, by place.")
+@click.option("--show-gnss", "--show-gps", is_flag=True, help="Draw the GNSS stations on the map; see the flags below.")
+@click.option("--gnss-label", "--gps-label", is_flag=True, help="Write their names.")
+@click.option("--gnss-ms", "--gps-ms", type=float, default=6.0, show_default=True, help="Their size, points.")
+@click.option("--mask-gnss", "--mask-gps", is_flag=True, help="Only those where the map has a value.")
+@gnss_flags
 @window_flags
 @options_from(ViewOptions, rename=_RENAMED, leave_out=(*_WINDOW, "mark_reference"))
 def command(file: Path, names: tuple[str, ...], target: Path | None, options: ViewOptions, **given: Any) -> None:  # noqa: ANN401 - flags of the window
@@ -79,6 +89,7 @@ def command(file: Path, names: tuple[str, ...], target: Path | None, options: Vi
     """
     from creepmeter.products.canvas import save_figure
     from creepmeter.products.view import split_names, view
+    from creepmeter.products.window import window
     from creepmeter.workflow.pictures import background_of, cell_of, mask_of, open_to_draw, with_area
 
     if given["background"] is not None and given["relief"] is not None:
@@ -91,14 +102,37 @@ def command(file: Path, names: tuple[str, ...], target: Path | None, options: Vi
     product = open_to_draw(file)
     if reference is not None:
         given["ref_yx"] = cell_of(file, product, reference)
-    options = with_area(file, with_window(options, given))
     variable, index = split_names(product, names)
+    stations, style = _stations(file, index, options, given)
+    options = with_area(file, with_window(options, given))
     if index:
         options = changed(options, index=index)
     behind = background_of(product, given["background"], given["relief"], given["outlines"], given["pixel_size"])
     figure = view(product, variable, options=options, backdrop=behind, mask=mask_of(given["mask"]))
+    if stations.dots:
+        stations.draw(figure, window(product, options), variable, options, look=style)
     place = target or Path(f"{file.resolve().stem}{_ending(names)}.png")
     say(f"figure: {save_figure(figure, place, dpi=options.dpi)}")
+    end_with(stations.left_out)
+
+
+def _stations(
+    file: Path, index: Sequence[str], options: ViewOptions, given: dict[str, Any]
+) -> tuple[StationLayer, StationStyle]:
+    """Return the stations that the flags ask for; with a reference station the map counts from its pixel."""
+    from creepmeter.workflow.gnss_view import StationLayer, StationStyle, station_layer
+
+    wanted, coloured, geometry = given.pop("show_gnss"), given["gnss_comp"] is not None, given.pop("geometry")
+    coloured = coloured or given["ref_gnss"] is not None
+    style = StationStyle(given.pop("gnss_label"), given.pop("gnss_ms"), given.pop("mask_gnss"))
+    chosen = gnss_options(given)
+    if not wanted:
+        return StationLayer(), style
+    dates = [*index, *([] if options.ref_date is None else [options.ref_date])] if len(index) == 1 else []
+    layer = station_layer(file, geometry, chosen, dates=dates, coloured=coloured)
+    if layer.reference is not None and given["ref_yx"] is None:
+        given["ref_yx"] = layer.reference
+    return layer, style
 
 
 def _ending(names: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""Corrections of a displacement series: noise that can be predicted, and is taken away."""
+"""Noise and motion that can be predicted, removed from series and velocities."""

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from creepmeter.errors import ConfigError
 from creepmeter.model.grid import Grid, describe_grid, grid_of
 from creepmeter.model.schema import TIME_SERIES, check
+from creepmeter.model.station import Overlay
 from creepmeter.model.table import cell_position
 from creepmeter.products.canvas import FONT_PT, INK, PAGE_IN, SMALL_PT, colour_limits, colour_map, new_figure, tidy
 from creepmeter.products.figures import date_axis
@@ -29,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 Cell = tuple[int, int]
 
 _COLOURS = ("#0b5fa5", "#d1600a", "#3b7d4f", "#8a3ffc", "#6b6b6b")
+_GROUND = "#e3a27a"
 _NO_WINDOW = {"agg", "pdf", "ps", "svg", "cairo", "template"}
 
 
@@ -44,6 +46,12 @@ class SeriesView:
         Component, unit, colours, reference.
     figure : Figure
         Empty.
+    cells : list of (row, column)
+        Pixels shown.
+    date : int
+        Index of the date of the map.
+    overlays : sequence of Overlay
+        Stations whose series are drawn over those of the pixels, on their own scale of time.
     """
 
     series: xr.Dataset
@@ -51,6 +59,7 @@ class SeriesView:
     figure: Figure
     cells: list[Cell] = field(default_factory=list)
     date: int = -1
+    overlays: Sequence[Overlay] = ()
 
     def __post_init__(self) -> None:
         check(self.series, TIME_SERIES)
@@ -121,6 +130,11 @@ class SeriesView:
         times = date2num(self.series["time"].values)
         for cell, colour in zip(self.cells, _COLOURS, strict=False):
             self._draw_cell(axes, times, cell, colour)
+        for each in self.overlays:
+            days, ground = date2num(each.times), each.on_ground[:, 0] * self.factor
+            axes.plot(days, ground, ".", markersize=1.8, color=_GROUND, zorder=1, label=f"{each.name}, ground")
+        if self.overlays:
+            axes.set_xlim(*_widened(times))
         axes.axhline(0, color="#bbbbbb", linewidth=0.6, zorder=0)
         axes.axvline(times[self.date], color="#bbbbbb", linewidth=0.6, linestyle="dotted", zorder=0)
         axes.set_ylabel(self.quantity, fontsize=FONT_PT, color=INK)
@@ -168,6 +182,12 @@ class SeriesView:
             self.figure.canvas.draw_idle()
 
 
+def _widened(times: Floats) -> tuple[float, float]:
+    """Return the span of the map's dates with a little room: a station may have decades."""
+    room = max(0.05 * float(times[-1] - times[0]), 5.0)
+    return float(times[0]) - room, float(times[-1]) + room
+
+
 def require_cell(dataset: xr.Dataset, cell: Cell) -> None:
     """Raise `ConfigError` unless a cell lies on the map."""
     row, column = cell
@@ -195,7 +215,12 @@ def cell_at(dataset: xr.Dataset, y: float, x: float) -> Cell:
 
 
 def series_view(
-    series: xr.Dataset, cells: Sequence[Cell], *, options: ViewOptions | None = None, date: int = -1
+    series: xr.Dataset,
+    cells: Sequence[Cell],
+    *,
+    options: ViewOptions | None = None,
+    date: int = -1,
+    overlays: Sequence[Overlay] = (),
 ) -> Figure:
     """Draw the map of a date and the displacement of cells over time.
 
@@ -209,6 +234,8 @@ def series_view(
         Component, unit, colours.
     date : int
         Index of the date of the map; default the last.
+    overlays : sequence of Overlay
+        Stations whose series are drawn over those of the cells.
 
     Raises
     ------
@@ -219,10 +246,16 @@ def series_view(
     for cell in cells:
         require_cell(series, cell)
     figure = new_figure(options.width_in or 1.3 * PAGE_IN, 0.42 * (options.width_in or 1.3 * PAGE_IN))
-    return SeriesView(series, options, figure, list(cells), date).figure
+    return SeriesView(series, options, figure, list(cells), date, overlays).figure
 
 
-def show_series(series: xr.Dataset, cells: Sequence[Cell], *, options: ViewOptions | None = None) -> bool:
+def show_series(
+    series: xr.Dataset,
+    cells: Sequence[Cell],
+    *,
+    options: ViewOptions | None = None,
+    overlays: Sequence[Overlay] = (),
+) -> bool:
     """Open a window with the map and the graph; a click shows a point, arrow keys change the date.
 
     Returns
@@ -235,7 +268,7 @@ def show_series(series: xr.Dataset, cells: Sequence[Cell], *, options: ViewOptio
     if mpl.get_backend().lower() in _NO_WINDOW:
         return False
     figure = plt.figure(figsize=(11, 4.6), layout="compressed")
-    shown = SeriesView(series, options or ViewOptions(), figure, list(cells))
+    shown = SeriesView(series, options or ViewOptions(), figure, list(cells), overlays=overlays)
     figure.canvas.mpl_connect("button_press_event", shown.on_click)
     figure.canvas.mpl_connect("key_press_event", shown.on_key)
     plt.show()

@@ -27,7 +27,7 @@ class Agreement:
     Parameters
     ----------
     component : str
-        ``east``, ``north``, ``up``, or ``horizontal`` for both together.
+        ``east``, ``north``, ``up``, ``los``, or ``horizontal`` for the first two together.
     stations : int
         How many.
     bias : float
@@ -95,7 +95,7 @@ def compare_rates(
             found.append(_compared(station, components, grid, value, sigma))
         except InputError as problem:
             left_out.append(f"{station.name}: {problem}")
-    return (tuple(found) if reference is None else _relative(found, reference)), tuple(left_out)
+    return (tuple(found) if reference is None else relative_to(found, reference)), tuple(left_out)
 
 
 def _compared(
@@ -144,7 +144,14 @@ def place_on(station: Place, grid: Grid) -> tuple[float, float]:
     return column, row
 
 
-def _relative(found: Sequence[Comparison], reference: str) -> tuple[Comparison, ...]:
+def relative_to(found: Sequence[Comparison], reference: str) -> tuple[Comparison, ...]:
+    """Return comparisons relative to one of the stations, which is left out itself.
+
+    Raises
+    ------
+    ConfigError
+        There is no such station.
+    """
     base = next((each for each in found if each.name == reference), None)
     if base is None:
         names = ", ".join(each.name for each in found) or "none"
@@ -177,6 +184,8 @@ def agreement(comparisons: Sequence[Comparison]) -> tuple[Agreement, ...]:
     sigma = np.stack([each.sigma for each in comparisons])
     scaled = np.divide(difference, sigma, out=np.full_like(sigma, np.nan), where=sigma > 0)
     rows = [_agreement(name, difference[:, k : k + 1], scaled[:, k : k + 1]) for k, name in enumerate(components)]
+    if components[:2] != AXES[:2]:
+        return tuple(rows)
     return (*rows, _agreement("horizontal", difference[:, :2], scaled[:, :2]))
 
 
@@ -244,7 +253,7 @@ def overlay(series: xr.Dataset, station: Station) -> Overlay:
         raise InputError(message)
     ground = station.turned(station.displacement, grid)[:, [AXES.index(name) for name in components]]
     times = series["time"].values
-    parts = [_aligned(times, on_map[:, k], station.times, ground[:, k]) for k in range(len(components))]
+    parts = [aligned(times, on_map[:, k], station.times, ground[:, k]) for k in range(len(components))]
     moved = np.stack([part[0] for part in parts], axis=1)
     rmse = np.array([part[1] for part in parts])
     return Overlay(station.name, components, times, on_map, sigma, station.times, moved, rmse)
@@ -257,7 +266,14 @@ def _around(series: xr.Dataset, column: float, row: float) -> xr.Dataset:
     return part.assign_attrs(left=left, top=top)
 
 
-def _aligned(map_times: Epochs, on_map: Floats, times: Epochs, ground: Floats) -> tuple[Floats, float]:
+def aligned(map_times: Epochs, on_map: Floats, times: Epochs, ground: Floats) -> tuple[Floats, float]:
+    """Return a station's series moved onto that of a map, and the root mean square of what is left, metres.
+
+    Raises
+    ------
+    InputError
+        The station has no date within those of the map.
+    """
     known, seen = np.isfinite(ground), np.isfinite(on_map)
     if not known.any():
         return ground, np.nan

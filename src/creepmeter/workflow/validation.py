@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,16 @@ from creepmeter.io.points import system_code, write_table
 from creepmeter.io.store import open as open_product
 from creepmeter.io.swap import write_text
 from creepmeter.model.schema import MOTION_MODEL, check
-from creepmeter.model.station import Comparison, Overlay, Station, StationRates
+from creepmeter.model.station import Comparison, Overlay, StationRates
 from creepmeter.products.canvas import save_figure
 from creepmeter.products.station_plots import comparison_figure, overlay_figure
 from creepmeter.validation.compare import agreement, compare_rates, comparison_columns, overlay
 from creepmeter.validation.dates import DateOrder
+from creepmeter.validation.gnss_options import GnssOptions
 from creepmeter.validation.options import RateOptions
 from creepmeter.validation.rates import fit_rates
 from creepmeter.validation.read import read_stations
+from creepmeter.workflow.gnss import FoundStations, RadarMap
 from creepmeter.workflow.pictures import background_of
 
 _MOST_LINES = 30  # stations on the screen; the tables have all
@@ -118,21 +120,15 @@ class Drawn:
         TimeSeries to draw beside those of the stations.
     background, dem, outlines : Path, optional
         Behind and over the map; one of the first two.
+    geometry : Path, optional
+        Angles of a radar map; looked for beside it by default.
     """
 
     series: Path | None = None
     background: Path | None = None
     dem: Path | None = None
     outlines: Path | None = None
-
-
-@dataclass
-class _Found:
-    """Stations as they are read and fitted."""
-
-    series: dict[str, Station] = field(default_factory=dict)
-    rates: list[StationRates] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    geometry: Path | None = None
 
 
 def validate(
@@ -171,6 +167,11 @@ def validate(
     motion = open_product(velocity)
     check(motion, MOTION_MODEL)
     found = _read_and_fit(stations, options)
+    if [str(name) for name in motion["component"].values] == ["los"]:
+        from creepmeter.workflow.gnss_report import validate_radar
+
+        chosen = GnssOptions(reference=reference, start_date=options.start_date, end_date=options.end_date)
+        return validate_radar(RadarMap.open(velocity, drawn.geometry, chosen), found, folder, drawn)
     comparisons, off_map = compare_rates(motion, found.rates, reference=reference)
     left_out = [*found.left_out, *off_map]
     files = [folder / "rates.csv"]
@@ -193,9 +194,9 @@ def validate(
     return Validation(comparisons, tuple(found.rates), tuple(left_out), tuple(files))
 
 
-def _read_and_fit(stations: StationFiles, options: RateOptions) -> _Found:
+def _read_and_fit(stations: StationFiles, options: RateOptions) -> FoundStations:
     read = read_stations(stations.paths, crs=stations.crs, date_order=stations.date_order, positions=stations.positions)
-    found = _Found(rates=list(read.rates), left_out=list(read.left_out))
+    found = FoundStations(rates=list(read.rates), left_out=list(read.left_out))
     for station in read.series:
         try:
             found.rates.append(fit_rates(station, options).rates)
@@ -208,7 +209,9 @@ def _read_and_fit(stations: StationFiles, options: RateOptions) -> _Found:
     return found
 
 
-def _overlays(series: xr.Dataset, comparisons: Sequence[Comparison], found: _Found) -> tuple[list[Overlay], list[str]]:
+def _overlays(
+    series: xr.Dataset, comparisons: Sequence[Comparison], found: FoundStations
+) -> tuple[list[Overlay], list[str]]:
     overlays, missing = [], []
     for each in comparisons:
         if each.name not in found.series:

@@ -19,11 +19,6 @@ def _attributes(run: SbasSetting) -> dict[str, str]:
     return read_attributes(run.work.stack_path()) if run.work.is_loaded else {}
 
 
-def tides(run: SbasSetting) -> str:
-    """Return what asks for solid Earth tides."""
-    return _said(run, "solidEarthTides", "the series") if run.template["solidEarthTides"] else ""
-
-
 def ionosphere(run: SbasSetting) -> str:
     """Return what asks for the ionosphere."""
     name = "ionosphericDelay.method"

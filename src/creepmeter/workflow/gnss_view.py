@@ -1,0 +1,221 @@
+"""GNSS stations for the figures of radar products: dots for a map, series beside those of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from creepmeter.errors import ConfigError, InputError
+from creepmeter.io.mintpy.listing import is_mintpy_file
+from creepmeter.io.mintpy.product import read_tables
+from creepmeter.model.epoch import Epoch, as_epoch
+from creepmeter.model.grid import grid_of
+from creepmeter.model.station import Overlay, Station
+from creepmeter.products.options import ViewOptions
+from creepmeter.products.scale import factor_between
+from creepmeter.products.station_dots import Dot, add_dots
+from creepmeter.products.view import main_variable, stored_unit
+from creepmeter.validation.gnss_options import GnssOptions
+from creepmeter.validation.los import Sight, overlay_los, projected
+from creepmeter.validation.options import RateOptions
+from creepmeter.workflow.gnss import FoundStations, RadarMap, find_stations
+from creepmeter.workflow.gnss_report import series_at
+
+Cell = tuple[int, int]
+_NEAR = np.timedelta64(3, "D")  # positions around an acquisition that are averaged, on each side
+_AS_THEY_ARE = RateOptions(undeclared_steps="keep")
+
+
+@dataclass(frozen=True)
+class StationLayer:
+    """Stations on a map.
+
+    Parameters
+    ----------
+    dots : tuple of Dot
+        Values in `unit`.
+    unit : str
+        ``m/year`` or ``m``; empty where the dots have no values.
+    reference : (int, int) or None
+        Row and column of the reference station.
+    left_out : tuple of str
+        Stations that are not on it, and why.
+    """
+
+    dots: tuple[Dot, ...] = ()
+    unit: str = ""
+    reference: Cell | None = None
+    left_out: tuple[str, ...] = ()
+
+    def draw(
+        self, figure: Figure, product: xr.Dataset, variable: str | None, options: ViewOptions, *, look: StationStyle
+    ) -> None:
+        """Draw the stations over a map of a product, in the unit that it is drawn in."""
+        dots = self.dots
+        if look.only_measured:
+            dots = _on_measured(dots, product, variable or main_variable(product))
+        if self.unit:
+            unit = options.unit or stored_unit(product, variable or main_variable(product), options)
+            factor = factor_between(self.unit, unit, cycle_m=float(product.attrs.get("cycle_m", 0.0)))
+            dots = tuple(replace(dot, value=dot.value * factor) for dot in dots)
+        add_dots(figure, grid_of(product), dots, label=look.label, size_pt=look.size_pt)
+
+
+@dataclass(frozen=True)
+class StationStyle:
+    """How stations are drawn.
+
+    Parameters
+    ----------
+    label : bool
+        With names.
+    size_pt : float
+        Diameter, points.
+    only_measured : bool
+        Only where the map has a value.
+    """
+
+    label: bool = False
+    size_pt: float = 6.0
+    only_measured: bool = False
+
+
+def station_layer(
+    path: Path, geometry: Path | None, options: GnssOptions, *, dates: Sequence[str] = (), coloured: bool = True
+) -> StationLayer:
+    """Return the stations to be drawn over a map of a product.
+
+    Parameters
+    ----------
+    path : Path
+        Product in MintPy's layout.
+    geometry : Path or None
+        Angles of the map.
+    options : GnssOptions
+        Which stations, and what of them.
+    dates : sequence of str
+        Of a series: date of the map, and the one it counts from where that is not REF_DATE.
+    coloured : bool
+        Give the dots values: the rate, or of a series the displacement at the date.
+
+    Raises
+    ------
+    ConfigError
+        The product is none of MintPy's layout, or the reference is none of its stations.
+    InputError
+        No station can be used.
+    """
+    if not is_mintpy_file(path):
+        message = f"{path} is no file in MintPy's layout: GNSS stations are drawn on those; take `creepmeter validate`"
+        raise ConfigError(message)
+    radar = RadarMap.open(path, geometry, options if coloured else options.model_copy(update={"component": "E"}))
+    found = find_stations(radar, _AS_THEY_ARE)
+    values = _values(radar, found, dates) if coloured else {}
+    dots, left_out, sights = [], list(found.left_out), {}
+    for station in {**found.series, **{rates.name: rates for rates in found.rates}}.values():
+        try:
+            sights[station.name] = radar.sight(station)
+        except InputError as problem:
+            left_out.append(f"{station.name}: {problem}")
+            continue
+        if coloured and not np.isfinite(values.get(station.name, (np.nan,))[0]):
+            left_out.append(f"{station.name}: no position near the dates of the map, or a component is missing")
+            continue
+        direction = sights[station.name].direction
+        value = float(projected(values[station.name], direction)) if coloured else np.nan
+        dots.append(Dot(station.name, sights[station.name].x, sights[station.name].y, value))
+    reference = _reference(dots, sights, options.reference)
+    if reference is not None:
+        base = next(dot.value for dot in dots if dot.name == options.reference)
+        dots = [replace(dot, value=dot.value - base) for dot in dots]
+    return StationLayer(tuple(dots), ("m" if dates else "m/year") if coloured else "", reference, tuple(left_out))
+
+
+def _reference(dots: Sequence[Dot], sights: dict[str, Sight], name: str | None) -> Cell | None:
+    if name is None:
+        return None
+    names = [dot.name for dot in dots]
+    if name not in names:
+        message = f"reference station {name!r} is not among the stations on the map: {', '.join(names) or 'none'}"
+        raise ConfigError(message)
+    return int(sights[name].row), int(sights[name].column)
+
+
+def _values(radar: RadarMap, found: FoundStations, dates: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return rates, or with dates displacements, east, north, up by station."""
+    if not dates:
+        return {rates.name: rates.rate for rates in found.rates}
+    start = dates[1] if len(dates) > 1 else radar.attributes.get("REF_DATE")
+    first = read_tables(radar.path)["date"][0] if start is None else as_epoch(start)
+    last = as_epoch(dates[0])
+    return {name: _near(station, last) - _near(station, first) for name, station in found.series.items()}
+
+
+def _near(station: Station, day: Epoch) -> npt.NDArray[np.float64]:
+    """Return the mean position around a day, (3,); NaN where there is none."""
+    near = np.abs(station.times - day - np.timedelta64(12, "h")) <= _NEAR
+    return station.displacement[near].mean(axis=0) if near.any() else np.full(3, np.nan)
+
+
+def _on_measured(dots: tuple[Dot, ...], product: xr.Dataset, variable: str) -> tuple[Dot, ...]:
+    array = product[variable]
+    while array.ndim > 2:  # noqa: PLR2004 - any map of it
+        array = array[-1]
+    kept = []
+    for dot in dots:
+        value = array.sel(x=dot.x, y=dot.y, method="nearest").values
+        if np.isfinite(value):
+            kept.append(dot)
+    return tuple(kept)
+
+
+def station_overlays(
+    path: Path, series: xr.Dataset, geometry: Path | None, options: GnssOptions, names: Sequence[str]
+) -> tuple[list[tuple[Cell, Overlay]], tuple[str, ...]]:
+    """Return pixel and series of some stations, beside the series of a product.
+
+    Parameters
+    ----------
+    path : Path
+        The product.
+    series : Dataset
+        The same, opened.
+    geometry : Path or None
+        Angles of the map.
+    options : GnssOptions
+        Where stations come from, what of them, reference station.
+    names : sequence of str
+        Stations.
+
+    Raises
+    ------
+    ConfigError
+        One of the stations cannot be had.
+    """
+    radar = RadarMap.open(path, geometry, options)
+    found = find_stations(radar, _AS_THEY_ARE)
+    wanted = [*names, *([] if options.reference is None else [options.reference])]
+    missing = [name for name in wanted if name not in found.series]
+    if missing:
+        reasons = [text for text in found.left_out if text.split(":")[0] in missing]
+        message = (
+            f"no positions of {', '.join(missing)}: {'; '.join(reasons) or 'found are ' + ', '.join(found.series)}"
+        )
+        raise ConfigError(message)
+    base = None if options.reference is None else found.series[options.reference]
+    overlays = []
+    for name in names:
+        station = found.series[name]
+        sight = radar.sight(station)
+        on_map = series_at(series, sight)
+        if base is not None:
+            on_map = on_map - series_at(series, radar.sight(base))
+        beside = overlay_los(name, series["time"].values, on_map, station, sight.direction, base)
+        overlays.append(((int(sight.row), int(sight.column)), beside))
+    return overlays, tuple(found.left_out)
