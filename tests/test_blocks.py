@@ -70,6 +70,21 @@ def test_the_result_does_not_depend_on_the_blocks(memory: float, multiple: int) 
     np.testing.assert_array_equal(out, np.sqrt(source))
 
 
+@given(shape=st.tuples(st.integers(1, 90), st.integers(1, 90)), halo=st.integers(0, 12), memory=st.floats(1e-7, 1e-4))
+def test_blocks_with_a_halo_see_what_is_around_them(shape: tuple[int, int], halo: int, memory: float) -> None:
+    source = np.random.default_rng(0).random(shape)
+    out = np.full(shape, np.nan)
+    blocks = plan_blocks(shape, 8, memory, halo=halo)
+    for block in blocks:
+        wide = block.grown(halo, shape)
+        out[block.y, block.x] = source[wide.y, wide.x][block.within(wide)]
+        assert wide.y.start == max(block.y.start - halo, 0)
+        assert wide.x.stop == min(block.x.stop + halo, shape[1])
+        least = min(3 * max(halo, 1), shape[0]) * min(3 * max(halo, 1), shape[1])
+        assert wide.size <= max(memory * 1e9 / 8, least)
+    np.testing.assert_array_equal(out, source)
+
+
 def test_progress_counts_pixels_and_done_blocks_are_passed_over() -> None:
     blocks = plan_blocks((4, 2), 1e9, 2.0)
     progress = Counter()

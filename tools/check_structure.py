@@ -28,6 +28,7 @@ SCIENCE_ROOMS = frozenset(
         "stack",
         "inversion",
         "corrections",
+        "filters",
         "velocity",
         "geometry",
         "validation",

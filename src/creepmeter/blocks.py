@@ -53,6 +53,21 @@ class Block:
         """Number of pixels."""
         return self.shape[0] * self.shape[1]
 
+    def grown(self, halo: int, shape: tuple[int, int]) -> Block:
+        """Return the block with `halo` pixels around it, as far as a map of this shape goes."""
+        y, x = (
+            slice(max(cut.start - halo, 0), min(cut.stop + halo, size))
+            for cut, size in zip((self.y, self.x), shape, strict=True)
+        )
+        return Block(self.index, y, x)
+
+    def within(self, outer: Block) -> tuple[slice, slice]:
+        """Return rows and columns of this block inside a larger one."""
+        y, x = (
+            slice(cut.start - wide.start, cut.stop - wide.start) for cut, wide in ((self.y, outer.y), (self.x, outer.x))
+        )
+        return y, x
+
     def strips(self, bytes_per_pixel: float, memory_gb: float, multiple: int = 1) -> list[Block]:
         """Cut the block into strips of rows that need at most `memory_gb` each, a `multiple` of rows at least."""
         tall = max(int(memory_gb * 1e9 / (bytes_per_pixel * self.shape[1])) // multiple * multiple, multiple)
@@ -86,7 +101,9 @@ class NullProgress:
         """Do nothing."""
 
 
-def plan_blocks(shape: tuple[int, int], bytes_per_pixel: float, memory_gb: float, multiple: int = 1) -> list[Block]:
+def plan_blocks(
+    shape: tuple[int, int], bytes_per_pixel: float, memory_gb: float, multiple: int = 1, *, halo: int = 0
+) -> list[Block]:
     """Cut a map into blocks that need at most `memory_gb` each.
 
     Blocks are full rows where that fits, else tiles as square as possible. Edges lie on multiples of `multiple`, so
@@ -102,6 +119,9 @@ def plan_blocks(shape: tuple[int, int], bytes_per_pixel: float, memory_gb: float
         Memory for one block, 1e9 bytes.
     multiple : int
         Chunk edge of the store, pixels. One chunk is the smallest block even when it needs more memory.
+    halo : int
+        Pixels around each block that are read with it; they count for the memory. A block is as tall and wide as its
+        halo at least, else most would be read for the halo alone.
 
     Returns
     -------
@@ -125,21 +145,22 @@ def plan_blocks(shape: tuple[int, int], bytes_per_pixel: float, memory_gb: float
     if rows < 1 or columns < 1:
         return []
     pixels = max(int(memory_gb * 1e9 / bytes_per_pixel), 1)
-    tall, wide = _block_shape(shape, pixels, multiple)
+    tall, wide = _block_shape(shape, pixels, multiple, halo)
     cuts = ((y, x) for y in _cuts(rows, tall) for x in _cuts(columns, wide))
     return [Block(index, y, x) for index, (y, x) in enumerate(cuts)]
 
 
-def _block_shape(shape: tuple[int, int], pixels: int, multiple: int) -> tuple[int, int]:
+def _block_shape(shape: tuple[int, int], pixels: int, multiple: int, halo: int = 0) -> tuple[int, int]:
     rows, columns = shape
     if rows * columns <= pixels:
         return rows, columns
-    full = pixels // columns // multiple * multiple
-    if full >= multiple:
+    least = max(-(-halo // multiple), 1) * multiple
+    full = (pixels // columns - 2 * halo) // multiple * multiple
+    if full >= least:
         return full, columns
-    edge = max(int(pixels**0.5) // multiple * multiple, multiple)
+    edge = max((int(pixels**0.5) - 2 * halo) // multiple * multiple, least)
     tall = min(edge, rows)
-    wide = max(pixels // tall // multiple * multiple, multiple)
+    wide = max((pixels // (tall + 2 * halo) - 2 * halo) // multiple * multiple, least)
     return tall, min(wide, columns)
 
 

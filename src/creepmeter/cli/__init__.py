@@ -98,6 +98,14 @@ COMMANDS = {
     "spatial-average": Entry(
         "creepmeter.cli.spatial_average", "Average each pair or date over its pixels, and write a table.", "Radar"
     ),
+    "spatial-filter": Entry("creepmeter.cli.spatial_filter", "Filter the maps of a product in space.", "Radar"),
+    "temporal-filter": Entry("creepmeter.cli.temporal_filter", "Smooth a series in time.", "Radar"),
+    "temporal-derivative": Entry(
+        "creepmeter.cli.temporal_derivative", "Write how much a series changed since the date before.", "Radar"
+    ),
+    "add": Entry("creepmeter.cli.add", "Add products of one grid.", "Radar"),
+    "diff": Entry("creepmeter.cli.diff", "Subtract products of one grid from the first.", "Radar"),
+    "image-math": Entry("creepmeter.cli.image_math", "Calculate with all maps of a product.", "Radar"),
     "plot-coherence-matrix": Entry(
         "creepmeter.cli.plot_coherence_matrix", "Draw the coherence of one pixel in all pairs of a stack.", "Products"
     ),

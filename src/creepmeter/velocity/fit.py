@@ -12,6 +12,7 @@ import xarray as xr
 from creepmeter.errors import ConfigError, EpochError, SchemaError
 from creepmeter.kernels.datum import correlation_of, relative_to
 from creepmeter.kernels.fit import Fit, fit_series
+from creepmeter.kernels.resample import draw_counts, fit_resampled
 from creepmeter.model.epoch import EpochLike, Epochs, as_epoch, as_epochs
 from creepmeter.model.grid import grid_of, pixel_grid
 from creepmeter.model.schema import MOTION_MODEL, TIME_SERIES, check, map_dataset
@@ -278,20 +279,10 @@ def _from_residuals(
 def _from_bootstrap(
     _fit: Fit, values: Floats, design: Floats, options: VelocityOptions, used: npt.NDArray[np.bool_]
 ) -> Floats:
-    random = np.random.default_rng(options.seed)
-    dates = np.flatnonzero(used)  # not those measured here: every block must draw alike
-    count = np.zeros((design.shape[1], values.shape[1]))
-    mean, square = np.zeros_like(count), np.zeros_like(count)
-    for _ in range(options.bootstrap_count):
-        drawn = np.bincount(random.choice(dates, len(dates)), minlength=len(values)).astype(np.float64)
-        value = fit_series(values, design, weight=drawn).value
-        known = np.isfinite(value)
-        count += known
-        step = np.where(known, value - mean, 0.0)
-        mean += np.divide(step, count, out=np.zeros_like(mean), where=count > 0)
-        square += step * np.where(known, value - mean, 0.0)
-    enough = count >= options.bootstrap_count / 2
-    return np.sqrt(np.where(enough, square, np.nan) / np.maximum(count - 1, 1))
+    counts = draw_counts(used, options.bootstrap_count, options.seed)  # of all dates: every block must draw alike
+    found = fit_resampled(values, design, counts)
+    enough = found.samples >= options.bootstrap_count / 2
+    return found.spread * np.sqrt(np.where(enough, found.samples, np.nan) / np.maximum(found.samples - 1, 1))
 
 
 _SIGMA = {"covariance": _from_covariance, "residual": _from_residuals, "bootstrap": _from_bootstrap}

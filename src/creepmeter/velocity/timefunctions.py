@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from creepmeter.errors import ConfigError
 from creepmeter.kernels.fit import fit_series, fit_whole, pseudo_inverse
+from creepmeter.kernels.resample import draw_counts, fit_resampled
 from creepmeter.model.epoch import Epoch, Epochs, as_epoch, decimal_years_since
 from creepmeter.model.terms import Term, design_columns, parse_terms
 from creepmeter.velocity.options import TimeFunctionOptions
@@ -247,21 +248,10 @@ def _from_covariance(values: Values, design: Floats, used: Bools, variance_of: V
 
 def _from_resampling(values: Values, design: Floats, options: TimeFunctionOptions) -> tuple[Floats, Floats]:
     """Return mean and spread of the coefficients over resampled dates."""
-    random = np.random.default_rng(options.seed)
-    dates = len(design)
-    series = values.astype(np.float64)
-    count = np.zeros((design.shape[1], values.shape[1]))
-    mean, square = np.zeros_like(count), np.zeros_like(count)
-    for _ in range(options.bootstrap_count):
-        drawn = np.bincount(random.choice(dates, dates), minlength=dates).astype(np.float64)
-        value = fit_series(series, design, weight=drawn).value
-        known = np.isfinite(value)
-        count += known
-        step = np.where(known, value - mean, 0.0)
-        mean += np.divide(step, count, out=np.zeros_like(mean), where=count > 0)
-        square += step * np.where(known, value - mean, 0.0)
-    enough = count >= options.bootstrap_count / 2
-    return np.where(enough, mean, np.nan), np.sqrt(np.where(enough, square, np.nan) / np.maximum(count, 1))
+    counts = draw_counts(np.ones(len(design), bool), options.bootstrap_count, options.seed)
+    found = fit_resampled(values, design, counts)
+    enough = found.samples >= options.bootstrap_count / 2
+    return np.where(enough, found.mean, np.nan), np.where(enough, found.spread, np.nan)
 
 
 def _named(functions: TimeFunctions, value: Floats, spread: Floats) -> dict[str, Floats]:

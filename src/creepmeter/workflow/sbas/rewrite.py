@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,133 @@ def _edited_stack(path: Path) -> StackFile | None:
     return StackFile.open(path) if sidecar_of(path).exists() else None
 
 
+@dataclass(frozen=True)
+class Rewriting:
+    """A product that is being written anew.
+
+    Parameters
+    ----------
+    source, target : Path
+        May be the same file.
+    arrays : dict of str to StoredArray
+        Its maps and stacks of maps.
+    shapes, types : dict
+        Shape and type of each dataset to write.
+    attributes : dict of str to str
+        Of the new file.
+    writer : ProductWriter
+        Where it goes.
+    inputs : dict of str to str
+        Digests of the files that went in, by name.
+    """
+
+    source: Path
+    target: Path
+    arrays: dict[str, StoredArray]
+    shapes: dict[str, tuple[int, ...]]
+    types: dict[str, np.dtype[Any]]
+    attributes: dict[str, str]
+    writer: ProductWriter
+    inputs: dict[str, str]
+
+    @classmethod
+    def open(
+        cls,
+        source: Path,
+        target: Path,
+        attributes: Mapping[str, str | None],
+        *,
+        types: Mapping[str, npt.DTypeLike] | None = None,
+        key: object = "",
+        others: Iterable[Path] = (),
+        names: Container[str] | None = None,
+    ) -> Rewriting:
+        """Lay the new file out, or take up what a stopped run left.
+
+        Parameters
+        ----------
+        source, target, attributes, types, key
+            See `rewrite`.
+        others : iterable of Path
+            Other files that go in.
+        names : container of str, optional
+            Datasets that the new file has; default all.
+
+        Raises
+        ------
+        InputError
+            The file holds no maps, or maps of several sizes.
+        """
+        arrays = {name: array for name, array in arrays_of(source).items() if names is None or name in names}
+        if not arrays:
+            message = f"{source} holds no maps"
+            raise InputError(message)
+        sizes = {array.shape[1:] for array in arrays.values()}
+        if len(sizes) > 1:
+            message = f"{source}: its maps differ in size ({sizes}); only files of one grid can be written anew"
+            raise InputError(message)
+        stack, held, tables = _edited_stack(source), list_datasets(source), read_tables(source)
+        shape_of = {name: held[name][0] if name in held else array.shape for name, array in arrays.items()}
+        type_of = {name: held[name][1] if name in held else array.dtype for name, array in arrays.items()}
+        kinds = {name: np.dtype((types or {}).get(name, kind)) for name, kind in type_of.items()}
+        entries = {name: Dataset(shape_of[name], kinds[name], _own(array)) for name, array in arrays.items()}
+        merged = {**(read_attributes(source) if stack is None else stack.attributes), **attributes}
+        kept = {name: text for name, text in merged.items() if text is not None}
+        if stack is not None:
+            tables = {**tables, "dropIfgram": stack.keep}
+        inputs = {source.name: digest_file(source) if stack is None else stack.digest()}
+        inputs |= {path.as_posix(): digest_file(path) for path in others}
+        digest = digest_text(*inputs.values(), sorted(kept.items()), str(key))
+        writer = ProductWriter.create_or_resume(target, entries, kept, digest, tables)
+        return cls(source, target, arrays, shape_of, kinds, kept, writer, inputs)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return next(iter(self.arrays.values())).shape[1:]
+
+    def run(
+        self,
+        change: Change,
+        *,
+        halo: int = 0,
+        numbers: float = 0.0,
+        memory_gb: float = 4.0,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write all blocks, and put the file in its place.
+
+        Parameters
+        ----------
+        change : callable
+            (dataset, values (layer, rows, columns), block) -> values of the same shape; block and values have the halo.
+        halo : int
+            Pixels around a block that its values depend on.
+        numbers : float
+            Numbers of eight bytes per pixel that `change` needs.
+        memory_gb : float
+            Memory to keep within.
+        progress : Progress, optional
+            Shows how far it has come.
+        """
+        widest = 2.0 * sum(array.shape[0] * array.dtype.itemsize for array in self.arrays.values()) + 8 * numbers
+        blocks = plan_blocks(self.shape, widest, min(memory_gb / _SHARE, _MOST_GB), halo=halo)
+
+        def compute(block: Block) -> dict[str, Array]:
+            wide = block.grown(halo, self.shape)
+            inner = (slice(None), *block.within(wide))
+            found = {name: change(name, array.read(wide.y, wide.x), wide)[inner] for name, array in self.arrays.items()}
+            return {name: values.reshape(*self.shapes[name][:-2], *block.shape) for name, values in found.items()}
+
+        def put(block: Block, values: dict[str, Array]) -> None:
+            cast = {name: part.astype(self.types[name]) for name, part in values.items()}
+            self.writer.put(block.id, block.region, cast)
+
+        done, name = self.writer.done, self.target.name
+        run_blocks(blocks, compute, put, done=lambda block: done(block.id), progress=progress, name=name)
+        return self.writer.finish({"inputs": self.inputs})
+
+
 def rewrite(
     source: Path,
     target: Path,
@@ -80,40 +208,8 @@ def rewrite(
     progress : Progress, optional
         Shows how far it has come.
     """
-    arrays = arrays_of(source)
-    if not arrays:
-        message = f"{source} holds no maps"
-        raise InputError(message)
-    shapes = {array.shape[1:] for array in arrays.values()}
-    if len(shapes) > 1:
-        message = f"{source}: its maps differ in size ({shapes}); only files of one grid can be written anew"
-        raise InputError(message)
-    stack, held, tables = _edited_stack(source), list_datasets(source), read_tables(source)
-    shape_of = {name: held[name][0] if name in held else array.shape for name, array in arrays.items()}
-    type_of = {name: held[name][1] if name in held else array.dtype for name, array in arrays.items()}
-    kinds = {name: np.dtype((types or {}).get(name, kind)) for name, kind in type_of.items()}
-    entries = {name: Dataset(shape_of[name], kinds[name], _own(array)) for name, array in arrays.items()}
-    merged = {**(read_attributes(source) if stack is None else stack.attributes), **attributes}
-    kept = {name: text for name, text in merged.items() if text is not None}
-    if stack is not None:
-        tables = {**tables, "dropIfgram": stack.keep}
-    content = digest_file(source) if stack is None else stack.digest()
-    digest = digest_text(content, sorted(kept.items()), str(key))
-    writer = ProductWriter.create_or_resume(target, entries, kept, digest, tables)
-    widest = sum(array.shape[0] * array.dtype.itemsize for array in arrays.values())
-    blocks = plan_blocks(next(iter(shapes)), widest * 2, min(memory_gb / _SHARE, _MOST_GB))
-
-    def compute(block: Block) -> dict[str, Array]:
-        return {
-            name: change(name, array.read(block.y, block.x), block).reshape(*shape_of[name][:-2], *block.shape)
-            for name, array in arrays.items()
-        }
-
-    def put(block: Block, values: dict[str, Array]) -> None:
-        writer.put(block.id, block.region, {name: part.astype(kinds[name]) for name, part in values.items()})
-
-    run_blocks(blocks, compute, put, done=lambda block: writer.done(block.id), progress=progress, name=target.name)
-    return writer.finish({"inputs": {source.name: content}})
+    opened = Rewriting.open(source, target, attributes, types=types, key=key)
+    return opened.run(change, memory_gb=memory_gb, progress=progress)
 
 
 def _own(array: StoredArray) -> dict[str, str]:
@@ -223,7 +319,7 @@ def refer_product(
             f"{source}: pixel (row {row}, column {column}) has no value in {', '.join(missing)}; choose another one"
         )
         raise InputError(message)
-    former = _former(held)
+    former = reference_pixel(held)
     if datum and pixel != former and not any((values != 0).any() for values in datum.values()):
         message = f"{source}: pixel (row {row}, column {column}) was not measured (all is 0); choose another one"
         raise InputError(message)
@@ -245,7 +341,8 @@ def _is_linear(name: str, array: StoredArray) -> bool:
     return array.dtype.kind == "f" and not any(part in name for part in _NOT_LINEAR)
 
 
-def _former(attributes: Mapping[str, str]) -> Pixel | None:
+def reference_pixel(attributes: Mapping[str, str]) -> Pixel | None:
+    """Return row and column of the pixel that a product is relative to; None where it has none."""
     try:
         return int(attributes["REF_Y"]), int(attributes["REF_X"])
     except (KeyError, ValueError):
