@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.validation.samples import RATE, days, moved, station
@@ -138,8 +140,6 @@ def test_list_of_stations_by_area_and_period() -> None:
 
 
 def test_folder_means_local_files() -> None:
-    from pathlib import Path
-
     assert not GnssOptions().is_local
     assert GnssOptions(folder=Path("here")).is_local
     assert not GnssOptions(folder=Path("here"), source="UNR").is_local

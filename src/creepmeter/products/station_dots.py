@@ -146,8 +146,9 @@ def scatter_figure(comparisons: Sequence[Comparison], text: str = "") -> Figure:
         ground, on_map, xerr=np.nan_to_num(ground_sigma), yerr=np.nan_to_num(map_sigma), fmt="o", markersize=3.5,
         color="#0b5fa5", markeredgecolor="white", markeredgewidth=0.4, elinewidth=0.7, zorder=3,
     )  # fmt: skip
-    ends = np.array([min(ground.min(), on_map.min()), max(ground.max(), on_map.max())])
-    reach = max(0.08 * float(ends[1] - ends[0]), 0.5)
+    around = [ground, on_map, *(on_map + side * np.nan_to_num(map_sigma) for side in (-1, 1))]
+    ends = np.array([np.min(around), np.max(around)])
+    reach = max(0.12 * float(ends[1] - ends[0]), 0.5)
     ends += (-reach, reach)
     axes.plot(ends, ends, color=_LINE, linewidth=0.8, zorder=1)
     axes.set(xlim=ends, ylim=ends, aspect="equal")

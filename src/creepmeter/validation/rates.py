@@ -52,7 +52,7 @@ class StationFit:
         return design_columns(self.terms, times, self.rates.first)[2] @ self.value
 
 
-def fit_rates(station: Station, options: RateOptions | None = None) -> StationFit:
+def fit_rates(station: Station, options: RateOptions | None = None, *, correlated: bool = True) -> StationFit:
     r"""Fit a rate and other functions of time to a station, by least squares over its dates.
 
     Parameters
@@ -61,6 +61,8 @@ def fit_rates(station: Station, options: RateOptions | None = None) -> StationFi
         Displacement over time; east and north are needed, up may be missing.
     options : RateOptions, optional
         Terms, steps, dates, weights.
+    correlated : bool
+        Find out how the noise is correlated over time, which takes a second or two; without, `sigma` is `sigma_white`.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def fit_rates(station: Station, options: RateOptions | None = None) -> StationFi
     start, end = (None if text is None else as_epoch(text) for text in (options.start_date, options.end_date))
     used = station.between(start, end)
     terms = parse_terms(options.terms_of(station.name))
-    parts = [_fit_component(used, k, terms, options) for k in range(len(AXES))]
+    parts = [_fit_component(used, k, terms, options, correlated=correlated) for k in range(len(AXES))]
     if parts[0].noise == "none" or parts[1].noise == "none":
         raise InputError(_too_few(used, terms, start, end))
     if options.undeclared_steps == "skip":
@@ -119,7 +121,9 @@ class _Part:
     residual: Floats
 
 
-def _fit_component(station: Station, axis: int, terms: tuple[Term, ...], options: RateOptions) -> _Part:
+def _fit_component(
+    station: Station, axis: int, terms: tuple[Term, ...], options: RateOptions, *, correlated: bool
+) -> _Part:
     known = np.isfinite(station.displacement[:, axis])
     size = sum(len(term.names) for term in terms)
     nothing = np.full(size, np.nan)
@@ -145,7 +149,7 @@ def _fit_component(station: Station, axis: int, terms: tuple[Term, ...], options
     white = np.sqrt((inverse**2 / weight).sum(axis=1) * spread)
     if freedom < _ENOUGH_FREEDOM:
         white = np.fmax(white, by_statement)
-    coloured = _coloured_sigma(values, design, weight, times)
+    coloured = _coloured_sigma(values, design, weight, times) if correlated else None
     noise = "white" if coloured is None else "flicker"
     return _Part(value, white if coloured is None else coloured, white, noise, residual)
 

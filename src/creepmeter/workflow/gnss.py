@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -172,7 +172,9 @@ class FoundStations:
     left_out: list[str] = field(default_factory=list)
 
 
-def find_stations(radar: RadarMap, rate_options: RateOptions | None = None) -> FoundStations:
+def find_stations(
+    radar: RadarMap, rate_options: RateOptions | None = None, *, correlated: bool = True
+) -> FoundStations:
     """Return the stations of a folder, or those of a server that lie on a map, with their rates in its period.
 
     Parameters
@@ -181,6 +183,8 @@ def find_stations(radar: RadarMap, rate_options: RateOptions | None = None) -> F
         Where and when, and which.
     rate_options : RateOptions, optional
         How rates are fitted.
+    correlated : bool
+        Standard errors know how the noise is correlated over time, see `validation.rates.fit_rates`.
 
     Raises
     ------
@@ -199,8 +203,8 @@ def find_stations(radar: RadarMap, rate_options: RateOptions | None = None) -> F
     read = read_stations(paths)
     found = FoundStations(left_out=[*left_out, *read.left_out])
     held = _listed(options.kept_in)
-    for station in read.series:
-        _take(_placed(station, held).between(start, end), found, options, rate_options or RateOptions())
+    series = [_placed(station, held).between(start, end) for station in read.series]
+    _fit(series, found, options, lambda station: fit_rates(station, rate_options, correlated=correlated).rates)
     found.rates += [rates for rates in read.rates if rates.name not in options.exclude]
     if not found.rates:
         message = f"no station can be used: {'; '.join(found.left_out)}"
@@ -208,18 +212,24 @@ def find_stations(radar: RadarMap, rate_options: RateOptions | None = None) -> F
     return found
 
 
-def _take(station: Station, found: FoundStations, options: GnssOptions, rate_options: RateOptions) -> None:
-    if station.name in options.exclude:
-        return
-    count = len(station.times)
-    if count < options.min_dates:
-        found.left_out.append(f"{station.name}: {count} date(s) in the period, {options.min_dates} are needed")
-        return
-    found.series[station.name] = station
-    try:
-        found.rates.append(fit_rates(station, rate_options).rates)
-    except InputError as problem:
-        found.left_out.append(f"{station.name}: {problem}")
+def _fit(
+    series: Sequence[Station],
+    found: FoundStations,
+    options: GnssOptions,
+    fit: Callable[[Station], StationRates],
+) -> None:
+    for station in series:
+        if station.name in options.exclude:
+            continue
+        count = len(station.times)
+        if count < options.min_dates:
+            found.left_out.append(f"{station.name}: {count} date(s) in the period, {options.min_dates} are needed")
+            continue
+        found.series[station.name] = station
+        try:
+            found.rates.append(fit(station))
+        except InputError as problem:
+            found.left_out.append(f"{station.name}: {problem}")
 
 
 def _local(options: GnssOptions) -> tuple[list[Path], list[str]]:

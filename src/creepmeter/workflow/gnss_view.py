@@ -68,6 +68,25 @@ class StationLayer:
 
 
 @dataclass(frozen=True)
+class StationSeries:
+    """Series of stations beside those of a map.
+
+    Parameters
+    ----------
+    cells : tuple of (int, int)
+        Row and column of each.
+    overlays : tuple of Overlay
+        Series of each.
+    reference : (int, int) or None
+        Row and column of the reference station.
+    """
+
+    cells: tuple[Cell, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    reference: Cell | None = None
+
+
+@dataclass(frozen=True)
 class StationStyle:
     """How stations are drawn.
 
@@ -115,7 +134,7 @@ def station_layer(
         message = f"{path} is no file in MintPy's layout: GNSS stations are drawn on those; take `creepmeter validate`"
         raise ConfigError(message)
     radar = RadarMap.open(path, geometry, options if coloured else options.model_copy(update={"component": "E"}))
-    found = find_stations(radar, _AS_THEY_ARE)
+    found = find_stations(radar, _AS_THEY_ARE, correlated=False)
     values = _values(radar, found, dates) if coloured else {}
     dots, left_out, sights = [], list(found.left_out), {}
     for station in {**found.series, **{rates.name: rates for rates in found.rates}}.values():
@@ -144,7 +163,7 @@ def _reference(dots: Sequence[Dot], sights: dict[str, Sight], name: str | None) 
     if name not in names:
         message = f"reference station {name!r} is not among the stations on the map: {', '.join(names) or 'none'}"
         raise ConfigError(message)
-    return int(sights[name].row), int(sights[name].column)
+    return _cell(sights[name])
 
 
 def _values(radar: RadarMap, found: FoundStations, dates: Sequence[str]) -> dict[str, npt.NDArray[np.float64]]:
@@ -177,8 +196,8 @@ def _on_measured(dots: tuple[Dot, ...], product: xr.Dataset, variable: str) -> t
 
 def station_overlays(
     path: Path, series: xr.Dataset, geometry: Path | None, options: GnssOptions, names: Sequence[str]
-) -> tuple[list[tuple[Cell, Overlay]], tuple[str, ...]]:
-    """Return pixel and series of some stations, beside the series of a product.
+) -> StationSeries:
+    """Return pixels and series of some stations, beside the series of a product.
 
     Parameters
     ----------
@@ -199,7 +218,7 @@ def station_overlays(
         One of the stations cannot be had.
     """
     radar = RadarMap.open(path, geometry, options)
-    found = find_stations(radar, _AS_THEY_ARE)
+    found = find_stations(radar, _AS_THEY_ARE, correlated=False)
     wanted = [*names, *([] if options.reference is None else [options.reference])]
     missing = [name for name in wanted if name not in found.series]
     if missing:
@@ -209,13 +228,17 @@ def station_overlays(
         )
         raise ConfigError(message)
     base = None if options.reference is None else found.series[options.reference]
-    overlays = []
+    overlays, cells = [], []
     for name in names:
         station = found.series[name]
         sight = radar.sight(station)
         on_map = series_at(series, sight)
         if base is not None:
             on_map = on_map - series_at(series, radar.sight(base))
-        beside = overlay_los(name, series["time"].values, on_map, station, sight.direction, base)
-        overlays.append(((int(sight.row), int(sight.column)), beside))
-    return overlays, tuple(found.left_out)
+        overlays.append(overlay_los(name, series["time"].values, on_map, station, sight.direction, base))
+        cells.append(_cell(sight))
+    return StationSeries(tuple(cells), tuple(overlays), None if base is None else _cell(radar.sight(base)))
+
+
+def _cell(sight: Sight) -> Cell:
+    return int(sight.row), int(sight.column)
