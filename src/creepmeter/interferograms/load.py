@@ -77,6 +77,7 @@ def load(
     *,
     memory_gb: float = 4.0,
     progress: Progress | None = None,
+    name: str | None = None,
 ) -> Loaded:
     """Load what a reader found into MintPy's files of a work folder, pair by pair; a killed load resumes.
 
@@ -92,6 +93,8 @@ def load(
         Memory to keep within, gigabytes.
     progress : Progress, optional
         Counts pairs.
+    name : str, optional
+        Name of a further stack of the same project, such as ``ionStack.h5``; the geometry is not written again.
 
     Returns
     -------
@@ -107,7 +110,8 @@ def load(
     """
     looks = plan_looks(catalogue, options)
     catalogue = replace(catalogue, attributes={**catalogue.attributes, **corners_of(catalogue)})
-    target = folder / "inputs" / (STACK if "unwrapPhase" in catalogue.interferograms[0].layers else OFFSETS)
+    usual = STACK if "unwrapPhase" in catalogue.interferograms[0].layers else OFFSETS
+    target = folder / "inputs" / (name or usual)
     shown: Progress = progress if progress is not None else NullProgress()
     if options.update and _is_current(target, catalogue, options):
         result = Loaded(target, (), len(_pairs_in(target)), looks.shape, made=False)
@@ -116,7 +120,8 @@ def load(
         _make_way(target, catalogue, options)
         kept, lost = _write_stack(target, catalogue, looks, options, memory_gb, shown)
         result = Loaded(target, (), len(kept), looks.shape, made=True)
-    written = write_geometry(catalogue, looks, options, folder / "inputs", memory_gb=memory_gb)
+    inputs = folder / "inputs"
+    written = [] if name else write_geometry(catalogue, looks, options, inputs, memory_gb=memory_gb)
     left_out = (*catalogue.left_out, *lost.values())
     made = result.made or any(fresh for _, fresh in written)
     return replace(

@@ -12,7 +12,13 @@ from creepmeter.io.lock import RunLock
 
 
 def load_data(
-    options: LoadOptions, base: Path, folder: Path, *, memory_gb: float = 4.0, progress: Progress | None = None
+    options: LoadOptions,
+    base: Path,
+    folder: Path,
+    *,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+    name: str | None = None,
 ) -> Loaded:
     """Load interferograms or offsets into ``inputs`` of a work folder; nothing is done when that is up to date.
 
@@ -28,6 +34,8 @@ def load_data(
         Memory to keep within, gigabytes.
     progress : Progress, optional
         Counts pairs.
+    name : str, optional
+        Of a further stack, see `creepmeter.interferograms.load.load`.
 
     Returns
     -------
@@ -42,7 +50,7 @@ def load_data(
         A file that creepmeter did not make is in the way, or the disk is full.
     """
     shown = progress if progress is not None else NullProgress()
-    return load(find(options, base), options, folder, memory_gb=memory_gb, progress=shown)
+    return load(find(options, base), options, folder, memory_gb=memory_gb, progress=shown, name=name)
 
 
 def load_alone(

@@ -19,12 +19,6 @@ def _attributes(run: SbasSetting) -> dict[str, str]:
     return read_attributes(run.work.stack_path()) if run.work.is_loaded else {}
 
 
-def ionosphere(run: SbasSetting) -> str:
-    """Return what asks for the ionosphere."""
-    name = "ionosphericDelay.method"
-    return _said(run, name, "the series") if run.template[name] else ""
-
-
 def geocode(run: SbasSetting) -> str:
     """Return what asks for geocoding: products in radar coordinates."""
     if not run.template["geocode"] or "Y_FIRST" in _attributes(run):

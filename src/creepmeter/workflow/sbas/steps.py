@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from creepmeter.errors import ConfigError
-from creepmeter.workflow.sbas import correct, google_earth, hdfeos5, make, placeholders, tide_step, troposphere
+from creepmeter.workflow.sbas import (
+    correct,
+    google_earth,
+    hdfeos5,
+    ionosphere_step,
+    make,
+    placeholders,
+    tide_step,
+    troposphere,
+)
 from creepmeter.workflow.sbas.chain import SUFFIXES
 from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.make import Made
@@ -80,7 +89,13 @@ STEPS: tuple[SbasStep, ...] = (
         wanted=correct.oscillator_wanted,
     ),
     SbasStep("correct_SET", tide_step.depends, tide_step.leaves, tide_step.make, wanted=tide_step.wanted),
-    SbasStep("correct_ionosphere", asked=placeholders.ionosphere),
+    SbasStep(
+        "correct_ionosphere",
+        ionosphere_step.depends,
+        ionosphere_step.leaves,
+        ionosphere_step.make,
+        wanted=ionosphere_step.wanted,
+    ),
     SbasStep(
         "correct_troposphere", troposphere.depends, troposphere.leaves, troposphere.make, wanted=troposphere.wanted
     ),

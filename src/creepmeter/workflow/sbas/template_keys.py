@@ -58,7 +58,6 @@ _PROCESSORS = (
 )
 _CORES = "all cores of the machine are used"
 _NISAR = "NISAR products are not read yet"
-_IONOSPHERE = "ionospheric products are not loaded yet"
 
 _COMPUTE = (
     Key("compute.maxMemory", number(0, above=True), "4", "memory to keep within, gigabytes"),
@@ -104,9 +103,9 @@ _LOAD = (
     Key("load.connCompFile", values.PATTERN, "no", "connected components of unwrapping; may be missing"),
     Key("load.intFile", values.PATTERN, "no", "wrapped interferograms; may be missing"),
     Key("load.magFile", values.PATTERN, "no", "magnitude; may be missing"),
-    Key("load.ionUnwFile", values.PATTERN, "no", "unwrapped ionospheric phase", (), _IONOSPHERE),
-    Key("load.ionCorFile", values.PATTERN, "no", "its coherence", (), _IONOSPHERE),
-    Key("load.ionConnCompFile", values.PATTERN, "no", "its connected components", (), _IONOSPHERE),
+    Key("load.ionUnwFile", values.PATTERN, "no", "unwrapped ionospheric phase"),
+    Key("load.ionCorFile", values.PATTERN, "no", "its coherence"),
+    Key("load.ionConnCompFile", values.PATTERN, "no", "its connected components"),
     Key("load.azOffFile", values.PATTERN, "no", "azimuth offsets"),
     Key("load.rgOffFile", values.PATTERN, "no", "range offsets"),
     Key("load.azOffStdFile", values.PATTERN, "no", "standard deviation of the azimuth offsets"),

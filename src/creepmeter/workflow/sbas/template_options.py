@@ -126,6 +126,19 @@ def load_options(template: Template) -> LoadOptions:
     return fill(LoadOptions, template, keys, _LOAD, looks_rule="mintpy")
 
 
+_IONOSPHERE = {"unw_file": "ionUnwFile", "cor_file": "ionCorFile", "conn_comp_file": "ionConnCompFile"}
+_OF_PHASE = ("int_file", "mag_file", "az_off_file", "rg_off_file", "az_off_std_file", "rg_off_std_file", "off_snr_file")
+
+
+def ionosphere_load_options(template: Template) -> LoadOptions | None:
+    """Return the options for loading ionospheric interferograms; None where the template names none."""
+    named = {field: template[f"load.{key}"] for field, key in _IONOSPHERE.items()}
+    if named["unw_file"] is None:
+        return None
+    others = dict.fromkeys((*_OF_PHASE, "bperp_file"))
+    return load_options(template).override({**others, **named}, step="correct_ionosphere")
+
+
 _NETWORK: Renames = {"network.excludeDate12": "exclude_pairs", "network.excludeIfgIndex": "exclude_index"}
 
 
