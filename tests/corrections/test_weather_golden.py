@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from creepmeter.corrections.delay_cube import DelayCube, Pixels
 from creepmeter.corrections.zenith import zenith_cube, zenith_delays

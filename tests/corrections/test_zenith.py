@@ -77,7 +77,9 @@ def test_below_the_lowest_level_the_delay_goes_on() -> None:
 
 def test_levels_under_the_ground_without_values_are_filled() -> None:
     fields = Air(vapour_pa=1000.0).fields(NODES, TIME).ordered()
-    holed = replace(fields, **{name: getattr(fields, name).copy() for name in ("geopotential", "temperature", "humidity")})
+    holed = replace(
+        fields, **{name: getattr(fields, name).copy() for name in ("geopotential", "temperature", "humidity")}
+    )
     for values in (holed.geopotential, holed.temperature, holed.humidity):
         values[:4, 2, 3] = np.nan  # 1000 to 925 hPa, up to about 750 m
     found, truth = zenith_delays(holed, [1000.0, 300.0]), zenith_delays(fields, [1000.0, 300.0])

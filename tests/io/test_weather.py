@@ -34,7 +34,9 @@ def _write(path: Path, layout: Layout = "cds", nodes: Axes = NODES, air: Air = A
 def test_every_layout_gives_the_same_delay(tmp_path: Path, layout: Layout) -> None:
     found = read_weather(_write(tmp_path / "weather.nc", layout), AREA, TIME)
     assert found.time == TIME
-    rows, columns = (np.flatnonzero(np.isin(axis, part)) for axis, part in ((NODES.y, found.axes.y), (NODES.x, found.axes.x)))
+    rows, columns = (
+        np.flatnonzero(np.isin(axis, part)) for axis, part in ((NODES.y, found.axes.y), (NODES.x, found.axes.x))
+    )
     truth = _delays(AIR.fields(NODES, TIME))[:, :, rows][:, :, :, columns]
     # shorts hold geopotential to 7 m2/s2 (0.4 mm of delay at most) and humidity to 2e-7
     atol = 1e-3 if layout == "cds-former" else 1e-9
@@ -79,7 +81,9 @@ def test_an_area_across_the_antimeridian_in_two_pieces(tmp_path: Path) -> None:
     assert (found.axes.x[0], found.axes.x[-1]) == (179.25, 180.75)
     columns = np.isin(nodes.x, found.axes.x)
     rows = np.isin(nodes.y, found.axes.y)
-    np.testing.assert_allclose(_delays(found), _delays(AIR.fields(nodes, TIME))[:, :, rows][:, :, :, columns], atol=1e-9)
+    np.testing.assert_allclose(
+        _delays(found), _delays(AIR.fields(nodes, TIME))[:, :, rows][:, :, :, columns], atol=1e-9
+    )
 
 
 def test_of_several_times_the_nearest_is_taken(tmp_path: Path) -> None:
@@ -113,14 +117,20 @@ def test_damaged_files_name_themselves(tmp_path: Path) -> None:
     text.write_text("<html>no such file</html>")
     grib = tmp_path / "cut.grb"
     grib.write_bytes(b"GRIB" + (1000).to_bytes(3, "big") + b"\x01" + b"\0" * 100)
-    for path, reason in ((cut, "cannot be read as netCDF"), (text, "neither GRIB nor netCDF"), (grib, "damaged or cut")):
+    for path, reason in (
+        (cut, "cannot be read as netCDF"),
+        (text, "neither GRIB nor netCDF"),
+        (grib, "damaged or cut"),
+    ):
         with pytest.raises(ImageError, match=rf"{path.name}.*{reason}|{path.name} is {reason}"):
             read_weather(path, AREA, TIME)
 
 
 def test_missing_fields_are_named(tmp_path: Path) -> None:
     weather_file(AIR.fields(NODES, TIME)).drop_vars("q").to_netcdf(tmp_path / "weather.nc", engine="h5netcdf")
-    with pytest.raises(ImageError, match=r"weather.nc holds z, t: geopotential .* humidity on pressure levels are needed"):
+    with pytest.raises(
+        ImageError, match=r"weather.nc holds z, t: geopotential .* humidity on pressure levels are needed"
+    ):
         read_weather(tmp_path / "weather.nc", AREA, TIME)
 
 

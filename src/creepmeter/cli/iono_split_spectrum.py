@@ -49,8 +49,7 @@ def command(
 ) -> None:
     """Turn ionospheric phase per pair into a series, and take it from a displacement series."""
     from creepmeter.io.mintpy.stack import StackFile
-    from creepmeter.workflow.sbas.ionosphere import make_ionosphere_series
-    from creepmeter.workflow.sbas.predicted import subtract_predicted
+    from creepmeter.workflow.sbas.ionosphere import make_ionosphere_series, subtract_ionosphere
 
     opened = StackFile.open(stack)
     reference = ref_yx or _reference_of(series) or opened.reference
@@ -75,7 +74,7 @@ def command(
             return
         target = writable(target or series.with_name(f"{series.stem}_ion.h5"))
         require_other(series, target)
-        done = subtract_predicted(series, made, target, memory_gb=memory_gb, progress=progress)
+        done = subtract_ionosphere(series, made, target, memory_gb=memory_gb, progress=progress)
     say(f"{done.path}: without it")
     end_with(tuple(f"{date}: no estimate of the ionosphere, it stays as it was" for date in done.without))
 

@@ -35,7 +35,7 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 @memory_flag
 def command(series: Path, geometry: Path, comp: str, tides: Path | None, target: Path | None, memory_gb: float) -> None:
     """Take the tide of the solid Earth from a series (IERS Conventions 2010), and write it as a series."""
-    from creepmeter.workflow.sbas.predicted import subtract_predicted
+    from creepmeter.workflow.sbas.delay_series import subtract_delays
     from creepmeter.workflow.sbas.solid_earth_tides import make_tide_series
 
     component, name = ("azimuth", "SETaz.h5") if comp == "en2az" else ("los", "SET.h5")
@@ -45,5 +45,5 @@ def command(series: Path, geometry: Path, comp: str, tides: Path | None, target:
     require_other(series, tides)
     with shown_progress() as progress:
         make_tide_series(series, geometry, tides, component=component, memory_gb=memory_gb, progress=progress)
-        subtract_predicted(series, tides, target, memory_gb=memory_gb, progress=progress)
+        subtract_delays(series, tides, target, memory_gb=memory_gb, progress=progress)
     say(f"{target}: without the tide of the solid Earth, which is in {tides}")

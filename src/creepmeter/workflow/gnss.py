@@ -25,6 +25,7 @@ from creepmeter.validation.los import Sight, compare_los, direction_of
 from creepmeter.validation.options import RateOptions
 from creepmeter.validation.rates import fit_rates
 from creepmeter.validation.read import read_stations
+from creepmeter.workflow.sbas.corrected import reference_pixel
 from creepmeter.workflow.sbas.ground import Ground
 from creepmeter.workflow.sbas.places import pixel_at
 from creepmeter.workflow.station_server import LIST, StationServer
@@ -292,7 +293,7 @@ def compare_with_map(radar: RadarMap, rates: Sequence[StationRates]) -> tuple[tu
 def _measured(value: Floats, attributes: dict[str, str]) -> npt.NDArray[np.bool_]:
     """Return where a velocity was measured: 0 elsewhere than at the reference pixel was not."""
     found = value != 0
-    texts = [attributes.get(name, "") for name in ("REF_Y", "REF_X")]
-    if all(text.isdecimal() for text in texts):
-        found[int(texts[0]), int(texts[1])] = True
+    pixel = reference_pixel(attributes)
+    if pixel is not None:
+        found[pixel] = True
     return np.asarray(found)

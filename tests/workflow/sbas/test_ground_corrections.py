@@ -17,7 +17,6 @@ from creepmeter.io.mintpy.product import read_attributes, read_map, read_tables,
 from creepmeter.model.line_of_sight import line_of_sight
 from creepmeter.workflow.sbas.ground import Ground
 from creepmeter.workflow.sbas.plate_motion import PlateMotion, remove_plate_motion, write_plate_motion
-from creepmeter.workflow.sbas.predicted import subtract_predicted
 from creepmeter.workflow.sbas.run import run_sbas
 from creepmeter.workflow.sbas.solid_earth_tides import correct_tides, make_tide_series
 from creepmeter.workflow.sbas.velocity import Series
@@ -109,25 +108,6 @@ def test_another_grid_is_refused(tmp_path: Path) -> None:
     series = _series(tmp_path, np.ones((3, ROWS, COLUMNS - 1)))
     with pytest.raises(InputError, match=r"40 x 50 pixels and .* 40 x 49"):
         make_tide_series(series, _geometry(tmp_path, GRID), tmp_path / "SET.h5")
-
-
-def test_dates_without_a_prediction_stay_and_are_named(tmp_path: Path) -> None:
-    series = _series(tmp_path, np.full((3, ROWS, COLUMNS), 0.5))
-    said = {"FILE_TYPE": "timeseries", "UNIT": "m"}
-    values = np.stack([np.full((ROWS, COLUMNS), 0.0), np.full((ROWS, COLUMNS), 0.1)])
-    values[1, 10, 10] += 0.2
-    dates = np.array([DAYS[0], DAYS[2]], "datetime64[ns]")
-    write_product(tmp_path / "predicted.h5", {"timeseries": values}, said, tables={"date": dates})
-    done = subtract_predicted(series, tmp_path / "predicted.h5", tmp_path / "out.h5")
-    left = Series.open(done.path).array.read()
-    assert done.without == ("20180117",)
-    np.testing.assert_allclose(left[:2], 0.5)
-    assert left[2, 10, 10] == pytest.approx(0.3)
-    assert left[2, 0, 0] == pytest.approx(0.5)  # what the reference pixel has as well
-    dates = np.array([DAYS[1], DAYS[2]], "datetime64[ns]")
-    write_product(tmp_path / "predicted.h5", {"timeseries": values}, said, tables={"date": dates})
-    with pytest.raises(InputError, match="lacks the reference date 20180105"):
-        subtract_predicted(series, tmp_path / "predicted.h5", tmp_path / "out.h5")
 
 
 def test_plate_motion_is_projected_and_removed(tmp_path: Path) -> None:

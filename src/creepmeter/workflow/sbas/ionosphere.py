@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,31 @@ from creepmeter.errors import InputError
 from creepmeter.inversion.options import NetworkInversionOptions
 from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.workflow.sbas.delay_series import day_of, subtract_delays
 from creepmeter.workflow.sbas.invert import invert_network
 from creepmeter.workflow.sbas.places import reference_attributes
-from creepmeter.workflow.sbas.predicted import Subtracted, subtract_predicted
+from creepmeter.workflow.sbas.velocity import Series
 
 logger = logging.getLogger(__name__)
 
 FILES = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
 _OPTIONS = NetworkInversionOptions(weight_func="no", obs_dataset="unwrapPhase", min_num_pixel=0, shadow_mask=False)
+
+
+@dataclass(frozen=True)
+class Subtracted:
+    """What a correction made.
+
+    Parameters
+    ----------
+    path : Path
+        The corrected series.
+    without : tuple of str
+        Dates that have no estimate and stay as they were.
+    """
+
+    path: Path
+    without: tuple[str, ...]
 
 
 def make_ionosphere_series(
@@ -103,4 +121,23 @@ def correct_ionosphere(
     """
     folder = series.parent
     ion = make_ionosphere_series(stack, folder, reference, exclude=exclude, memory_gb=memory_gb, progress=progress)
-    return subtract_predicted(series, ion, target, memory_gb=memory_gb, progress=progress)
+    return subtract_ionosphere(series, ion, target, memory_gb=memory_gb, progress=progress)
+
+
+def subtract_ionosphere(
+    series: Path, ion: Path, target: Path, *, memory_gb: float = 4.0, progress: Progress | None = None
+) -> Subtracted:
+    """Write a series without that of the ionosphere, both relative to the date and pixel of the series.
+
+    Parameters
+    ----------
+    series, ion, target : Path
+        Series to correct, of the ionosphere, corrected.
+    memory_gb : float
+        Memory to keep within.
+    progress : Progress, optional
+        Counts pixels.
+    """
+    known = {day_of(date) for date in Series.open(ion).dates}
+    without = tuple(day_of(date) for date in Series.open(series).dates if day_of(date) not in known)
+    return Subtracted(subtract_delays(series, ion, target, memory_gb=memory_gb, progress=progress), without)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.stack import StackFile
-from creepmeter.workflow.sbas.chain import input_of, output_of
+from creepmeter.workflow.sbas.chain import input_of, output_of, require_series, series_state
 from creepmeter.workflow.sbas.folder import SbasSetting, identity, pixels_identity
 from creepmeter.workflow.sbas.make import Made, load_base
 from creepmeter.workflow.sbas.template_keys import PREFIX
@@ -42,7 +42,7 @@ def _dates_of(listed: list[str], folder: Path) -> list[str]:
 def depends(run: SbasSetting) -> object:
     """Return series, ionospheric pairs or the files they are loaded from, what is excluded, and the reference pixel."""
     name = input_of(run, STEP)
-    return [name, identity(run.work / name), _sources(run), _exclude(run), run.stack().reference]
+    return [name, series_state(run.work / name), _sources(run), _exclude(run), run.stack().reference]
 
 
 def _sources(run: SbasSetting) -> object:
@@ -87,7 +87,7 @@ def make(run: SbasSetting) -> Made:
 
     target = output_of(run, STEP)
     done = correct_ionosphere(
-        run.work / input_of(run, STEP),
+        require_series(run, input_of(run, STEP)),
         stack,
         run.work / target,
         reference,

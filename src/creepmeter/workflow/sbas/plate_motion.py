@@ -14,8 +14,8 @@ from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_bl
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_attributes
 from creepmeter.io.provenance import digest_file, digest_text, provenance
+from creepmeter.workflow.sbas.corrected import reference_pixel
 from creepmeter.workflow.sbas.ground import Ground, Nodes
-from creepmeter.workflow.sbas.predicted import OWN
 from creepmeter.workflow.sbas.rewrite import arrays_of, rewrite
 
 Floats = npt.NDArray[np.float64]
@@ -23,6 +23,7 @@ VelocityAt = Callable[[Floats, Floats], Floats]
 
 _MOST_GB = 0.1
 _AXES = ("east", "north", "up")
+_OWN = ("CREEPMETER_", "MODIFICATION_", "Conventions")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def write_plate_motion(
         Counts pixels.
     """
     ground = motion.ground
-    carried = {name: text for name, text in ground.attributes.items() if not name.startswith((*OWN, "REF_"))}
+    carried = {name: text for name, text in ground.attributes.items() if not name.startswith((*_OWN, "REF_"))}
     flat = Dataset(ground.shape, np.dtype(np.float32))
     digest = digest_text("plate motion", str(key), digest_file(ground.path))
     writers = [
@@ -163,15 +164,15 @@ def remove_plate_motion(
         raise InputError(message)
     rows, columns = arrays["velocity"].shape[1:]
     motion.ground.require_shape((rows, columns), velocity)
-    texts = [attributes.get(name, "") for name in ("REF_Y", "REF_X")]
-    datum = motion.at(int(texts[0]), int(texts[1])) if all(text.isdecimal() for text in texts) else 0.0
+    pixel = reference_pixel(attributes)
+    datum = 0.0 if pixel is None else motion.at(*pixel)
 
     def change(name: str, values: npt.NDArray[Any], block: Block) -> npt.NDArray[Any]:
         if name != "velocity":
             return values
         return np.where(values == 0, values, values - (motion.seen(block) - datum))  # 0 = not measured
 
-    gone: dict[str, str | None] = {name: None for name in attributes if name.startswith(OWN)}
+    gone: dict[str, str | None] = {name: None for name in attributes if name.startswith(_OWN)}
     digest = digest_file(motion.ground.path)
     return rewrite(
         velocity,

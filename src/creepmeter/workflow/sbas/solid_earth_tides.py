@@ -11,13 +11,13 @@ from creepmeter.blocks import Block, NullProgress, Progress, run_blocks
 from creepmeter.corrections.solid_earth_tides import solid_earth_tide
 from creepmeter.io.mintpy.product import Dataset, ProductWriter
 from creepmeter.io.provenance import digest_text, provenance
+from creepmeter.workflow.sbas.delay_series import subtract_delays
 from creepmeter.workflow.sbas.folder import identity
 from creepmeter.workflow.sbas.ground import Ground
-from creepmeter.workflow.sbas.predicted import OWN, subtract_predicted
 from creepmeter.workflow.sbas.velocity import Series
 
 TIDES = "SET.h5"
-_NOT_CARRIED = (*OWN, "REF_", "mintpy.")
+_NOT_CARRIED = ("CREEPMETER_", "MODIFICATION_", "Conventions", "REF_", "mintpy.")
 
 
 def make_tide_series(
@@ -103,4 +103,4 @@ def correct_tides(
     predicted = make_tide_series(
         series, geometry, tides or geometry.with_name(TIDES), memory_gb=memory_gb, progress=progress
     )
-    return subtract_predicted(series, predicted, target, memory_gb=memory_gb, progress=progress).path
+    return subtract_delays(series, predicted, target, memory_gb=memory_gb, progress=progress)

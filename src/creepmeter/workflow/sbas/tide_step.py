@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from creepmeter.workflow.sbas.chain import input_of, output_of
+from creepmeter.workflow.sbas.chain import input_of, output_of, require_series, series_state
 from creepmeter.workflow.sbas.folder import SbasSetting, identity
 from creepmeter.workflow.sbas.make import Made
 
@@ -19,7 +19,7 @@ def wanted(run: SbasSetting) -> bool:
 def depends(run: SbasSetting) -> object:
     """Return series and geometry."""
     name = input_of(run, STEP)
-    return [name, identity(run.work / name), identity(run.geometry())]
+    return [name, series_state(run.work / name), identity(run.geometry())]
 
 
 def leaves(run: SbasSetting) -> Mapping[str, str]:
@@ -33,7 +33,7 @@ def make(run: SbasSetting) -> Made:
 
     target = output_of(run, STEP)
     correct_tides(
-        run.work / input_of(run, STEP),
+        require_series(run, input_of(run, STEP)),
         run.geometry(),
         run.work / target,
         tides=run.work / TIDES,
