@@ -63,6 +63,21 @@ COMMANDS = {
         "Refer series in MintPy's layout to another date, in place.",
         "Radar",
     ),
+    "local-oscilator-drift": Entry(
+        "creepmeter.cli.local_oscilator_drift",
+        "Take the drift of the local oscillator off a series of Envisat.",
+        "Radar",
+    ),
+    "tropo-phase-elevation": Entry(
+        "creepmeter.cli.tropo_phase_elevation", "Take off a series what correlates with height.", "Radar"
+    ),
+    "remove-ramp": Entry(
+        "creepmeter.cli.remove_ramp", "Take a ramp off every date of a series, or off a map.", "Radar"
+    ),
+    "dem-error": Entry("creepmeter.cli.dem_error", "Correct a series for the error of the heights.", "Radar"),
+    "timeseries-rms": Entry(
+        "creepmeter.cli.timeseries_rms", "Find noisy dates and the quietest one by their residuals.", "Radar"
+    ),
     "info": Entry("creepmeter.cli.info", "Say what a product holds.", "Products"),
     "view": Entry("creepmeter.cli.view", "Draw a product as a map, or its dates and pairs as panels.", "Products"),
     "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),

@@ -158,17 +158,25 @@ def correct_height_error(
     return HeightErrors(height, corrected, residual)
 
 
-def centre_geometry(near_m: float, far_m: float, height_m: float, earth_m: float) -> tuple[float, float]:
+def centre_geometry(
+    near_m: float, pixel_m: float, columns: int, height_m: float, earth_m: float
+) -> tuple[float, float]:
     """Return incidence (degrees) and slant range (metres) at the centre of a scene on a spherical Earth.
 
     Parameters
     ----------
-    near_m, far_m : float
-        Slant range of the first and last column.
+    near_m, pixel_m : float
+        Slant range of the first column, and from one to the next.
+    columns : int
+        Number of columns.
     height_m, earth_m : float
         Height of the satellite, radius of the Earth.
+
+    Notes
+    -----
+    As MintPy has them: the incidence is the mean of those at the outer edges of the first column and the one after the
+    last, the range that of the middle column.
     """
-    angles = [
-        np.pi - np.arccos((earth_m**2 + r**2 - (earth_m + height_m) ** 2) / (2 * earth_m * r)) for r in (near_m, far_m)
-    ]
-    return float(np.degrees(np.mean(angles))), (near_m + far_m) / 2
+    edges = np.array([near_m, near_m + pixel_m * columns])
+    cosine = (earth_m**2 + edges**2 - (earth_m + height_m) ** 2) / (2 * earth_m * edges)
+    return float(np.degrees(np.mean(np.pi - np.arccos(cosine)))), near_m + pixel_m * (columns - 1) / 2

@@ -238,22 +238,13 @@ def test_steps_that_do_no_work_yet_are_named(project: Project) -> None:
     result = run_sbas(project.template, folder=project.folder)
     assert [text.partition(":")[0] for text in result.left_out] == [
         "correct_troposphere",
-        "deramp",
-        "correct_topography",
-        "residual_RMS",
         "google_earth",
     ]
     assert "mintpy.troposphericDelay.method = pyaps (auto) is not part of creepmeter yet" in result.left_out[0]
-    assert "mintpy.deramp = linear is not part" in result.left_out[1]
     page = (project.folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("Left out: ") == 5
+    assert page.count("Left out: ") == 2
     assert "did you mean mintpy.deramp?" in result.notes[0]
     assert "derampp" in page
-
-
-def test_envisat_would_need_its_oscillator_corrected(project: Project) -> None:
-    update_product(project.folder / "inputs" / "ifgramStack.h5", attributes={"PLATFORM": "Env"})
-    assert _again(project, dostep="correct_LOD").left_out[0].startswith("correct_LOD: PLATFORM env")
 
 
 def test_products_of_radar_geometry_would_be_geocoded(tmp_path: Path) -> None:

@@ -42,4 +42,4 @@ def centre_of(attributes: Mapping[str, str], path: Path) -> Centre:
         message = f"{path} lacks {', '.join(missing)}, which tell range and incidence: give a geometry file with both"
         raise InputError(message)
     near, size, columns, height, earth = (float(found[name] or 0.0) for name in _NAMES)
-    return Centre(*centre_geometry(near, near + size * (columns - 1), height, earth))
+    return Centre(*centre_geometry(near, size, int(columns), height, earth))
