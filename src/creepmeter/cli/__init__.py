@@ -55,6 +55,9 @@ COMMANDS = {
         "Refer series in MintPy's layout to another date, in place.",
         "Radar",
     ),
+    "geocode": Entry(
+        "creepmeter.cli.geocode", "Bring products in radar coordinates to latitude and longitude, or back.", "Radar"
+    ),
     "info": Entry("creepmeter.cli.info", "Say what a product holds.", "Products"),
     "view": Entry("creepmeter.cli.view", "Draw a product as a map, or its dates and pairs as panels.", "Products"),
     "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),

@@ -30,7 +30,7 @@ _BOX = re.compile(r"-[\d.][^,]*(?:,[^,]+){3}")
 _OBJECTS = 50_000  # made since garbage was last looked for
 _FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
 _NOT_THERE = (  # scripts of MintPy without a counterpart
-    "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff geocode image-math image-stitch "
+    "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff image-math image-stitch "
     "iono-split-spectrum iono-tec load-gbis local-oscilator-drift lookup-geo2radar multi-transect plate-motion "
     "prep-fringe prep-nisar remove-hdf5-dset remove-ramp s1ab-range-bias save-explorer save-gbis save-gmt "
     "save-hdfeos5 save-kite save-kmz save-kmz-timeseries save-qgis save-roipac solid-earth-tides spatial-filter "

@@ -61,13 +61,6 @@ def residuals(run: SbasSetting) -> str:
     return f"needs the residuals of correct_topography, which {_NOT_THERE.format('the reference date')}"
 
 
-def geocode(run: SbasSetting) -> str:
-    """Return what asks for geocoding: products in radar coordinates."""
-    if not run.template["geocode"] or "Y_FIRST" in _attributes(run):
-        return ""
-    return _said(run, "geocode", "the run")
-
-
 def google_earth(run: SbasSetting) -> str:
     """Return what asks for files for Google Earth."""
     return _said(run, "save.kmz", "the run") if run.template["save.kmz"] else ""

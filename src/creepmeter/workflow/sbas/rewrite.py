@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +28,89 @@ Change = Callable[[str, Array, Block], Array]
 
 _SHARE = 4
 _MOST_GB = 0.25
-_TABLES = ("date", "bperp", "dropIfgram")
+_TABLES = ("date", "bperp", "dropIfgram")  # bperp of a geometry file may be maps, one for each date
+_MAP_RANK = 2
 _NOT_REFERRED = ("mask", "waterMask", "coherence", "temporalCoherence", "geometry", "ifgramStack", "residual")
 _NOT_LINEAR = ("Std", "Amplitude", "Phase", "residue")
 
 
 def arrays_of(path: Path) -> dict[str, StoredArray]:
     """Return the maps and stacks of maps of a file, by name."""
-    stack = _edited_stack(path)
+    stack = edited_stack(path)
     if stack is not None:
         return {name: stack.stored(name) for name in stack.names}
     with hdf.reading(path) as file:
         return {
             name: StoredArray.of(path, item)
             for name, item in hdf.datasets_of(file).items()
-            if name not in (*_TABLES, *COORDINATES) and item.ndim > 1
+            if name not in COORDINATES and item.ndim > (_MAP_RANK if name in _TABLES else 1)
         }
 
 
-def _edited_stack(path: Path) -> StackFile | None:
+def edited_stack(path: Path) -> StackFile | None:
     """Return a stack whose edits lie in a file beside it; None for any other file."""
     return StackFile.open(path) if sidecar_of(path).exists() else None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is needed of a file to write it anew.
+
+    Parameters
+    ----------
+    arrays : mapping of str to StoredArray
+        Its maps and stacks of maps.
+    shapes, types : mapping
+        Of the datasets, as they are stored.
+    attributes : mapping of str to str
+        Of the file; of a stack with its edits.
+    tables : mapping of str to array
+        Dates and the like.
+    content : str
+        Digest of the file.
+    """
+
+    arrays: Mapping[str, StoredArray]
+    shapes: Mapping[str, tuple[int, ...]]
+    types: Mapping[str, np.dtype[Any]]
+    attributes: Mapping[str, str]
+    tables: Mapping[str, Array]
+    content: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = next(iter(self.arrays.values())).shape[1:]
+        return rows, columns
+
+
+def facts_of(source: Path) -> Facts:
+    """Look at a file; no map is read.
+
+    Raises
+    ------
+    InputError
+        It holds no maps, or maps of several sizes.
+    """
+    arrays = arrays_of(source)
+    if not arrays:
+        message = f"{source} holds no maps"
+        raise InputError(message)
+    shapes = {array.shape[1:] for array in arrays.values()}
+    if len(shapes) > 1:
+        message = f"{source}: its maps differ in size ({shapes}); only files of one grid can be written anew"
+        raise InputError(message)
+    stack, held, tables = edited_stack(source), list_datasets(source), read_tables(source)
+    if stack is not None:
+        tables = {**tables, "dropIfgram": stack.keep}
+    return Facts(
+        arrays,
+        {name: held[name][0] if name in held else array.shape for name, array in arrays.items()},
+        {name: held[name][1] if name in held else array.dtype for name, array in arrays.items()},
+        read_attributes(source) if stack is None else stack.attributes,
+        tables,
+        digest_file(source) if stack is None else stack.digest(),
+    )
 
 
 def rewrite(
@@ -80,28 +143,16 @@ def rewrite(
     progress : Progress, optional
         Shows how far it has come.
     """
-    arrays = arrays_of(source)
-    if not arrays:
-        message = f"{source} holds no maps"
-        raise InputError(message)
-    shapes = {array.shape[1:] for array in arrays.values()}
-    if len(shapes) > 1:
-        message = f"{source}: its maps differ in size ({shapes}); only files of one grid can be written anew"
-        raise InputError(message)
-    stack, held, tables = _edited_stack(source), list_datasets(source), read_tables(source)
-    shape_of = {name: held[name][0] if name in held else array.shape for name, array in arrays.items()}
-    type_of = {name: held[name][1] if name in held else array.dtype for name, array in arrays.items()}
-    kinds = {name: np.dtype((types or {}).get(name, kind)) for name, kind in type_of.items()}
-    entries = {name: Dataset(shape_of[name], kinds[name], _own(array)) for name, array in arrays.items()}
-    merged = {**(read_attributes(source) if stack is None else stack.attributes), **attributes}
-    kept = {name: text for name, text in merged.items() if text is not None}
-    if stack is not None:
-        tables = {**tables, "dropIfgram": stack.keep}
-    content = digest_file(source) if stack is None else stack.digest()
+    facts = facts_of(source)
+    arrays, shape_of = facts.arrays, facts.shapes
+    kinds = {name: np.dtype((types or {}).get(name, kind)) for name, kind in facts.types.items()}
+    entries = {name: Dataset(shape_of[name], kinds[name], own_attributes(array)) for name, array in arrays.items()}
+    kept = {name: text for name, text in {**facts.attributes, **attributes}.items() if text is not None}
+    tables, content = facts.tables, facts.content
     digest = digest_text(content, sorted(kept.items()), str(key))
     writer = ProductWriter.create_or_resume(target, entries, kept, digest, tables)
     widest = sum(array.shape[0] * array.dtype.itemsize for array in arrays.values())
-    blocks = plan_blocks(next(iter(shapes)), widest * 2, min(memory_gb / _SHARE, _MOST_GB))
+    blocks = plan_blocks(facts.shape, widest * 2, min(memory_gb / _SHARE, _MOST_GB))
 
     def compute(block: Block) -> dict[str, Array]:
         return {
@@ -116,7 +167,8 @@ def rewrite(
     return writer.finish({"inputs": {source.name: content}})
 
 
-def _own(array: StoredArray) -> dict[str, str]:
+def own_attributes(array: StoredArray) -> dict[str, str]:
+    """Return the attributes of a dataset that go along with its values."""
     with hdf.reading(array.path) as file:
         found = hdf.text_attributes(file[array.name])
     return {key: text for key, text in found.items() if key in ("UNIT", "MODIFICATION_TIME")}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from creepmeter.errors import ConfigError
-from creepmeter.workflow.sbas import make, placeholders
+from creepmeter.workflow.sbas import geocode, make, placeholders
 from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.make import Made
 
@@ -87,7 +87,7 @@ STEPS: tuple[SbasStep, ...] = (
         changes="invert_network",
     ),
     SbasStep("velocity", make.velocity_depends, make.velocity_leaves, make.velocity),
-    SbasStep("geocode", asked=placeholders.geocode),
+    SbasStep("geocode", geocode.depends, geocode.leaves, geocode.make, wanted=geocode.wanted),
     SbasStep("google_earth", asked=placeholders.google_earth),
     SbasStep("hdfeos5", asked=placeholders.hdfeos5),
 )

@@ -18,6 +18,7 @@ from creepmeter.model.options import Options
 from creepmeter.workflow.sbas.template_keys import FORMER, FORMER_PREFIXES, KEYS, PREFIX, Key
 
 if TYPE_CHECKING:
+    from creepmeter.geometry.options import GeocodeOptions
     from creepmeter.interferograms.load_options import LoadOptions
     from creepmeter.inversion.options import NetworkInversionOptions
     from creepmeter.pairs.network_options import NetworkOptions
@@ -155,6 +156,13 @@ class SbasTemplate:
         from creepmeter.workflow.sbas.template_options import velocity_options
 
         return velocity_options(self)
+
+    @cached_property
+    def geocoding(self) -> GeocodeOptions:
+        """Options of geocode."""
+        from creepmeter.workflow.sbas.template_options import geocode_options
+
+        return geocode_options(self)
 
     @cached_property
     def compute(self) -> ComputeOptions:

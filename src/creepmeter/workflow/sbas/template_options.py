@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import ValidationError
 
 from creepmeter.errors import ConfigError
+from creepmeter.geometry.options import GeocodeOptions
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.inversion.options import NetworkInversionOptions
 from creepmeter.model.options import Options
@@ -165,3 +166,8 @@ def velocity_options(template: Template) -> TimeFunctionOptions:
     dates = template["timeFunc.excludeDate"]
     listed = (dates,) if isinstance(dates, str) else dates
     return fill(TimeFunctionOptions, template, keys_of("timeFunc."), {}, exclude_date=listed)
+
+
+def geocode_options(template: Template) -> GeocodeOptions:
+    """Return the options of geocode."""
+    return fill(GeocodeOptions, template, keys_of("geocode."), {})
