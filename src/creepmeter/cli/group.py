@@ -28,18 +28,20 @@ _GUIDE = "docs, how-to/coming-from-mintpy"
 FAILED, LEFT_OUT, STOPPED = 1, 3, 130
 _BOX = re.compile(r"-[\d.][^,]*(?:,[^,]+){3}")
 _OBJECTS = 50_000  # made since garbage was last looked for
-_FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
+_FORMER = {
+    "smallbaselineapp": "sbas",
+    "load-data": "load",
+    "match": "image-stitch",
+}  # scripts of MintPy with another name here
 _NOT_THERE = (  # scripts of MintPy without a counterpart
-    "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff image-math image-stitch "
-    "iono-split-spectrum iono-tec load-gbis local-oscilator-drift lookup-geo2radar multi-transect plate-motion "
+    "add closure-phase-bias dem-error dem-gsi diff image-math "
+    "iono-split-spectrum iono-tec load-gbis local-oscilator-drift multi-transect plate-motion "
     "prep-fringe prep-nisar remove-hdf5-dset remove-ramp s1ab-range-bias save-explorer save-gbis save-gmt "
     "save-hdfeos5 save-kite save-kmz save-kmz-timeseries save-qgis save-roipac solid-earth-tides spatial-filter "
     "temporal-derivative temporal-filter timeseries-rms tropo-gacos tropo-opera tropo-phase-elevation tropo-pyaps3"
 )
 _ELSEWHERE = {  # scripts of MintPy whose work another command does
-    "multilook": "give --multilook-y and --multilook-x to `creepmeter load interferograms`",
     "save-gdal": "use `creepmeter save geotiff`",
-    "subset": "give --subset-yx or --subset-lalo to `creepmeter load interferograms`",
 }
 _STOPPED = (
     "stopped. Nothing that was done is lost: products that were finished are whole, and the same command goes on "

@@ -175,16 +175,33 @@ def _pixel_on_ground(attributes: Mapping[str, str], number: Mapping[str, float])
     """Return the size of a pixel in azimuth and range on the ground, metres."""
     radius = number_of(attributes, "EARTH_RADIUS", "the attributes") or EARTH_RADIUS_M
     lowered = 1.0 if attributes.get("PROCESSOR") == "gamma" else radius / (radius + number["HEIGHT"])
-    incidence = number_of(attributes, "CENTER_INCIDENCE_ANGLE", "the attributes")
-    if incidence is None:
-        near = number["STARTING_RANGE"]
-        ranges = np.array([near, near + number["RANGE_PIXEL_SIZE"] * number["WIDTH"]])
-        cosine = ((radius + number["HEIGHT"]) ** 2 - radius**2 - ranges**2) / (2 * radius * ranges)
-        if not (np.abs(cosine) < 1).all():
-            message = (
-                f"STARTING_RANGE {near:g} m with HEIGHT {number['HEIGHT']:g} m does not meet the ground: correct the "
-                "attributes, or give the steps of the grid (--lalo)"
-            )
-            raise InputError(message)
-        incidence = float(np.degrees(np.arccos(cosine)).mean())
-    return number["AZIMUTH_PIXEL_SIZE"] * lowered, number["RANGE_PIXEL_SIZE"] / float(np.sin(np.radians(incidence)))
+    level = float(np.sin(np.radians(centre_incidence(attributes))))
+    return number["AZIMUTH_PIXEL_SIZE"] * lowered, number["RANGE_PIXEL_SIZE"] / level
+
+
+def centre_incidence(attributes: Mapping[str, str]) -> float:
+    """Return the incidence angle at mid-swath, degrees: as stated, else the mean of those at near and far range.
+
+    Raises
+    ------
+    InputError
+        Neither follows from the attributes.
+    """
+    stated = number_of(attributes, "CENTER_INCIDENCE_ANGLE", "the attributes")
+    if stated is not None:
+        return stated
+    names = ("STARTING_RANGE", "RANGE_PIXEL_SIZE", "WIDTH", "HEIGHT")
+    near, size, width, height = (number_of(attributes, name, "the attributes") for name in names)
+    if near is None or size is None or width is None or height is None:
+        message = f"the attributes lack CENTER_INCIDENCE_ANGLE, and one of {', '.join(names)}: give the geometry file"
+        raise InputError(message)
+    radius = number_of(attributes, "EARTH_RADIUS", "the attributes") or EARTH_RADIUS_M
+    ranges = np.array([near, near + size * width])
+    cosine = ((radius + height) ** 2 - radius**2 - ranges**2) / (2 * radius * ranges)
+    if not (np.abs(cosine) < 1).all():
+        message = (
+            f"STARTING_RANGE {near:g} m with HEIGHT {height:g} m does not meet the ground: correct the attributes, or "
+            "state CENTER_INCIDENCE_ANGLE"
+        )
+        raise InputError(message)
+    return float(np.degrees(np.arccos(cosine)).mean())

@@ -256,14 +256,6 @@ def test_envisat_would_need_its_oscillator_corrected(project: Project) -> None:
     assert _again(project, dostep="correct_LOD").left_out[0].startswith("correct_LOD: PLATFORM env")
 
 
-def test_products_of_radar_geometry_would_be_geocoded(tmp_path: Path) -> None:
-    write_project(tmp_path / "work", geocoded=False)
-    template = write_template(tmp_path, "mintpy.geocode = yes\n")
-    result = run_sbas(template, folder=tmp_path / "work", end="geocode")
-    assert [text.partition(":")[0] for text in result.left_out] == ["geocode"]
-    assert result.made == MADE
-
-
 # ---------------------------------------------------------------------------------------------------------------- steps
 
 

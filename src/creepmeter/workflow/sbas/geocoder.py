@@ -16,11 +16,12 @@ from creepmeter.geometry.ground_grid import ground_grid, known_places
 from creepmeter.geometry.lookup import Sources, sources_by_table, sources_on_grid
 from creepmeter.geometry.options import GeocodeOptions
 from creepmeter.io.mintpy.grid import grid_from
+from creepmeter.io.mintpy.product import write_product
 from creepmeter.io.provenance import digest_arrays
 from creepmeter.model.grid import part_of_grid
 from creepmeter.model.table import area_position, cell_position
 from creepmeter.workflow.sbas.layers import ZERO_MISSING, Change, write_resampled
-from creepmeter.workflow.sbas.places import LookupTable, places_of_pixels, radar_places
+from creepmeter.workflow.sbas.places import LookupTable, backward, places_of_pixels, radar_places
 from creepmeter.workflow.sbas.rewrite import Facts, facts_of
 
 Array = npt.NDArray[Any]
@@ -203,3 +204,41 @@ def _to_radar(lookup: Path, facts: Facts, source: Path, options: GeocodeOptions)
     places = [np.where(known, values, values.flat[somewhere]) for values in (latitude, longitude)]
     row, column = (np.where(known, position - 0.5, np.nan) for position in cell_position(grid, *places))
     return sources_by_table(row, column, facts.shape, linear=options.interp_method == "linear")
+
+
+def add_places(table: Path, radar: Path | None = None) -> tuple[Path, float]:
+    """Add latitude and longitude of every pixel to the geometry of a radar image, by a table on a map.
+
+    Parameters
+    ----------
+    table : Path
+        Geometry on a map with azimuthCoord and rangeCoord.
+    radar : Path, optional
+        Geometry in radar coordinates; by default the one beside the table.
+
+    Returns
+    -------
+    Path
+        The geometry in radar coordinates.
+    float
+        Share of its pixels with a place.
+
+    Raises
+    ------
+    InputError
+        There is no geometry in radar coordinates, or no table.
+    """
+    target = radar or table.with_name("geometryRadar.h5")
+    if not target.is_file():
+        message = f"{target} is not there: name the geometry in radar coordinates (-w)"
+        raise InputError(message)
+    facts = facts_of(target)
+    found = radar_places(facts.attributes, facts.shape, target, table) if "Y_FIRST" not in facts.attributes else None
+    if not isinstance(found, LookupTable):
+        what = "is on a map" if found is None else "has latitude and longitude already"
+        message = f"{target} {what}: name a geometry in radar coordinates without them (-w)"
+        raise InputError(message)
+    latitude, longitude = (part.astype(np.float32) for part in backward(found, facts.shape))
+    maps = {name: array.read().reshape(facts.shapes[name]) for name, array in facts.arrays.items()}
+    write_product(target, {**maps, "latitude": latitude, "longitude": longitude}, facts.attributes, tables=facts.tables)
+    return target, float(np.isfinite(latitude).mean())

@@ -78,7 +78,7 @@ def pixel_at(
 
 def pixel_of_product(path: Path, lalo: tuple[float, float]) -> Pixel:
     """Return row and column of the pixel of a product at a latitude and longitude; see `pixel_at`."""
-    return pixel_at(read_attributes(path), _shape_of(path), path, None, lalo)
+    return pixel_at(read_attributes(path), product_shape(path), path, None, lalo)
 
 
 def pixel_box(attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None, area: Area) -> Box:
@@ -117,10 +117,11 @@ def pixel_box(attributes: Mapping[str, str], shape: Shape, where: Path, geometry
 
 def box_of_product(path: Path, area: Area) -> Box:
     """Return first row, end, first column, end of the pixels of a product inside an area; see `pixel_box`."""
-    return pixel_box(read_attributes(path), _shape_of(path), path, None, area)
+    return pixel_box(read_attributes(path), product_shape(path), path, None, area)
 
 
-def _shape_of(path: Path) -> Shape:
+def product_shape(path: Path) -> Shape:
+    """Return rows and columns of a product."""
     shapes = [shape for shape, _ in list_datasets(path).values() if len(shape) > 1]
     rows, columns = shapes[0][-2:] if shapes else (0, 0)
     return rows, columns
@@ -279,7 +280,7 @@ def places_of_pixels(path: Path) -> tuple[Values, Values]:
             "beside it: put one there"
         )
         raise InputError(message)
-    return backward(LookupTable.of(path, read_attributes(image)), _shape_of(image))
+    return backward(LookupTable.of(path, read_attributes(image)), product_shape(image))
 
 
 def backward(table: LookupTable, shape: Shape) -> tuple[Values, Values]:

@@ -261,10 +261,10 @@ def refer_product(
     """
     held = read_attributes(source)
     kind = held.get("FILE_TYPE", "none")
-    if kind in _NOT_REFERRED:
+    if not is_referred(held):
         message = f"{source} ({kind}) is not relative to a pixel: give a series or a velocity"
         raise InputError(message)
-    arrays = {name: array for name, array in arrays_of(source).items() if _is_linear(name, array)}
+    arrays = {name: array for name, array in arrays_of(source).items() if is_linear(name, array)}
     row, column = pixel
     datum = {
         name: array.read(slice(row, row + 1), slice(column, column + 1))[:, 0, 0] for name, array in arrays.items()
@@ -293,7 +293,13 @@ def refer_product(
     return rewrite(source, target, change, attributes, key=list(pixel), memory_gb=memory_gb, progress=progress)
 
 
-def _is_linear(name: str, array: StoredArray) -> bool:
+def is_referred(attributes: Mapping[str, str]) -> bool:
+    """Tell whether a file of this kind holds displacement or velocity, which is relative to a pixel."""
+    return attributes.get("FILE_TYPE", "none") not in _NOT_REFERRED
+
+
+def is_linear(name: str, array: StoredArray) -> bool:
+    """Tell whether a dataset follows by subtraction, other than standard errors, amplitudes and residuals."""
     return array.dtype.kind == "f" and not any(part in name for part in _NOT_LINEAR)
 
 
