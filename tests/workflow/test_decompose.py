@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
-from scipy import stats
+from scipy import ndimage, stats
 
 import creepmeter as cm
 from creepmeter.errors import ConfigError, InputError
@@ -98,7 +98,10 @@ def test_maps_on_another_grid_are_brought_to_that_of_the_first(tmp_path: Path) -
     value = found["value"].sel(term="rate").values
     known = np.isfinite(value).all(axis=0)
     assert 0.9 < known.mean() < 1  # offsets and one track suffice where the other has none
-    np.testing.assert_allclose(value[:, known], motion(FINE)[:, known], atol=5e-7)
+    # at its border a map goes on level for half a cell
+    inner = ndimage.binary_erosion(found["looks"].values == 4, iterations=3)
+    assert inner.mean() > 0.5
+    np.testing.assert_allclose(value[:, inner], motion(FINE)[:, inner], atol=5e-7)
     decompose_files(files, tmp_path / "coarse.zarr", options(), like=files[2])
     assert grid_of(cm.open(tmp_path / "coarse.zarr")) == coarse
 

@@ -37,8 +37,8 @@ def write_track(folder: Path, name: str, facts: dict[str, str], corner: tuple[in
         maps = {"velocity": along.astype(np.float32), "velocityStd": np.full(SHAPE, 0.002, np.float32)}
         maps["velocity"][3, 4] = np.nan
         write_product(folder / f"{name}{kind}.h5", maps, {**held, "FILE_TYPE": "velocity", "UNIT": "m/year"})
-    angles = {"incidenceAngle": incidence.astype(np.float32), "azimuthAngle": azimuth.astype(np.float32)}
-    write_product(folder / f"{name}Geometry.h5", angles, {**held, "FILE_TYPE": "geometry"})
+    geometry = {"incidenceAngle": incidence.astype(np.float32), "azimuthAngle": azimuth.astype(np.float32)}
+    write_product(folder / f"{name}Geometry.h5", geometry, {**held, "FILE_TYPE": "geometry"})
     return folder / f"{name}.h5"
 
 
