@@ -79,7 +79,7 @@ def test_flags_have_all_their_names_and_none_means_two_things(command: str, opti
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("geocode.py", "no command 'geocode.py': it is not there yet; see docs, how-to/coming-from-mintpy"),
+        ("iono_tec.py", "no command 'iono_tec.py': it is not there yet; see docs, how-to/coming-from-mintpy"),
         ("tropo_pyaps3", "it is not there yet"),
         ("prep_nisar.py", "it is not there yet"),
         ("prep_aria", "`creepmeter load interferograms --processor aria`; see docs, how-to/coming-from-mintpy"),

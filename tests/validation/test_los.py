@@ -9,7 +9,7 @@ import pytest
 from tests.validation.samples import RATE, days, moved, station
 
 from creepmeter.errors import ConfigError, InputError
-from creepmeter.model.line_of_sight import along_track, azimuth_of_heading, line_of_sight
+from creepmeter.model.line_of_sight import flight_vector, look_vector, los_azimuth
 from creepmeter.model.station import GEOGRAPHIC, Place, StationRates
 from creepmeter.validation.compare import agreement
 from creepmeter.validation.gnss_options import GnssOptions
@@ -19,23 +19,23 @@ from creepmeter.validation.los import Sight, compare_los, direction_of, overlay_
 
 def test_line_of_sight_by_hand() -> None:
     # ascending, looking right, 34 degrees: heading -12 = 348, the satellite stands at 258 degrees (west by south)
-    look = line_of_sight(34.0, azimuth_of_heading(-12.0))
+    look = look_vector(34.0, los_azimuth(-12.0))
     assert look == pytest.approx([-0.559193 * 0.978148, -0.559193 * 0.207912, 0.829038], abs=1e-6)
     # descending, looking right: heading -168 = 192, the satellite stands at 102 degrees (east by south)
-    assert line_of_sight(34.0, -102.0) == pytest.approx([0.546973, -0.116263, 0.829038], abs=1e-6)
+    assert look_vector(34.0, -102.0) == pytest.approx([0.546973, -0.116263, 0.829038], abs=1e-6)
     # ground that rises 10 mm and moves 20 mm to the east comes nearer by 8.29 - 10.94 mm to the first
     assert projected(np.array([0.02, 0.0, 0.01]), look) == pytest.approx(0.0082904 - 0.0109395, abs=1e-6)
 
 
 def test_units_and_right_angles() -> None:
     incidence, azimuth = np.meshgrid(np.linspace(20, 50, 4), np.linspace(-180, 180, 9))
-    look = line_of_sight(incidence, azimuth)
+    look = look_vector(incidence, azimuth)
     np.testing.assert_allclose((look**2).sum(axis=0), 1.0)
-    np.testing.assert_allclose((look * along_track(azimuth)).sum(axis=0), 0.0, atol=1e-12)
+    np.testing.assert_allclose((look * flight_vector(azimuth)).sum(axis=0), 0.0, atol=1e-12)
 
 
 def test_components_add_up() -> None:
-    look, motion = line_of_sight(38.0, 100.0), np.array([0.03, -0.01, 0.005])
+    look, motion = look_vector(38.0, 100.0), np.array([0.03, -0.01, 0.005])
     parts = [projected(motion, direction_of(name, look)) for name in ("hz2los", "up2los")]
     assert sum(parts) == pytest.approx(projected(motion, direction_of("enu2los", look)))
     axes = [projected(motion, direction_of(name, None)) for name in ("E", "N", "U", "vert")]
@@ -48,7 +48,7 @@ def test_components_add_up() -> None:
 
 def test_a_component_that_is_not_needed_may_be_missing() -> None:
     motion, sigma = np.array([0.03, -0.01, np.nan]), np.array([0.001, 0.002, np.nan])
-    look = line_of_sight(30.0, 90.0)
+    look = look_vector(30.0, 90.0)
     assert projected(motion, direction_of("hz2los", look)) == pytest.approx(-0.015)
     assert np.isnan(projected(motion, look))
     assert projected_sigma(sigma, np.array([0.6, 0.8, 0.0])) == pytest.approx(np.hypot(0.0006, 0.0016))
@@ -101,7 +101,7 @@ def test_a_global_frame_cancels_with_a_reference_station() -> None:
 
 def test_series_of_pixel_and_station_agree() -> None:
     times = days(400)
-    direction = line_of_sight(35.0, 100.0)
+    direction = look_vector(35.0, 100.0)
     seen = times[10::24]
     on_map = projected(moved(times), direction)[10::24] - 0.5  # counts from another date
     beside = overlay_los("TEST", seen, on_map, station(times), direction)

@@ -14,7 +14,7 @@ from tests.workflow.test_station_server import Laboratory, address, laboratory  
 
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.io.mintpy.product import write_product
-from creepmeter.model.line_of_sight import line_of_sight
+from creepmeter.model.line_of_sight import look_vector
 from creepmeter.validation.gnss_options import GnssOptions
 from creepmeter.workflow.gnss import RadarMap, compare_with_map, find_stations
 from creepmeter.workflow.gnss_view import station_layer
@@ -26,7 +26,7 @@ GRID = {"X_FIRST": "14.9", "Y_FIRST": "46.1", "X_STEP": "0.005", "Y_STEP": "-0.0
 SEEN = {"HEADING": "-12.0", "WAVELENGTH": "0.0555", "START_DATE": "20180105", "END_DATE": "20191230"}
 PLACES = {"AAAA": (46.05, 15.0), "BBBB": (45.95, 15.1), "CCCC": (46.0, 15.15)}
 FRAME = np.array([0.022, 0.015, 0.0])  # a plate that carries all stations
-LOOK = line_of_sight(38.0, 102.0)
+LOOK = look_vector(38.0, 102.0)
 
 
 def _rate(latitude: Floats | float, longitude: Floats | float) -> Floats:

@@ -78,6 +78,25 @@ COMMANDS = {
     "timeseries-rms": Entry(
         "creepmeter.cli.timeseries_rms", "Find noisy dates and the quietest one by their residuals.", "Radar"
     ),
+    "geocode": Entry(
+        "creepmeter.cli.geocode", "Bring products in radar coordinates to latitude and longitude, or back.", "Radar"
+    ),
+    "asc-desc2horz-vert": Entry(
+        "creepmeter.cli.asc_desc2horz_vert",
+        "Turn an ascending and a descending map into horizontal and vertical motion (MintPy).",
+        "Radar",
+    ),
+    "decompose": Entry(
+        "creepmeter.cli.decompose", "Turn velocities along several directions into east, north and up.", "Velocity"
+    ),
+    "lookup-geo2radar": Entry(
+        "creepmeter.cli.lookup_geo2radar",
+        "Turn a lookup table on a map into latitude and longitude of each radar pixel.",
+        "Radar",
+    ),
+    "image-stitch": Entry("creepmeter.cli.image_stitch", "Join overlapping geocoded products to one.", "Radar"),
+    "subset": Entry("creepmeter.cli.subset", "Cut a part out of products.", "Radar"),
+    "multilook": Entry("creepmeter.cli.multilook", "Join several pixels of products to one.", "Radar"),
     "info": Entry("creepmeter.cli.info", "Say what a product holds.", "Products"),
     "view": Entry("creepmeter.cli.view", "Draw a product as a map, or its dates and pairs as panels.", "Products"),
     "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),

@@ -28,7 +28,11 @@ _GUIDE = "docs, how-to/coming-from-mintpy"
 FAILED, LEFT_OUT, STOPPED = 1, 3, 130
 _BOX = re.compile(r"-[\d.][^,]*(?:,[^,]+){3}")
 _OBJECTS = 50_000  # made since garbage was last looked for
-_FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy with another name here
+_FORMER = {
+    "smallbaselineapp": "sbas",
+    "load-data": "load",
+    "match": "image-stitch",
+}  # scripts of MintPy with another name here
 _NOT_THERE = (  # scripts of MintPy without a counterpart
     "closure-phase-bias",
     "dem-gsi",
@@ -41,9 +45,7 @@ _NOT_THERE = (  # scripts of MintPy without a counterpart
     "s1ab-range-bias",
 )
 _ELSEWHERE = {  # scripts of MintPy whose work another command does
-    "multilook": "give --multilook-y and --multilook-x to `creepmeter load interferograms`",
     "save-gdal": "use `creepmeter save geotiff`",
-    "subset": "give --subset-yx or --subset-lalo to `creepmeter load interferograms`",
 }
 _STOPPED = (
     "stopped. Nothing that was done is lost: products that were finished are whole, and the same command goes on "

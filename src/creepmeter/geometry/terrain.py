@@ -11,10 +11,10 @@ import xarray as xr
 from scipy import ndimage
 
 from creepmeter.errors import ConfigError, GridError
+from creepmeter.geometry.resample import values_on
 from creepmeter.io.raster import read_maps
-from creepmeter.model.grid import Grid, centre_positions, describe_grid, grid_of, metres_per_cell, pixel_position
+from creepmeter.model.grid import Grid, describe_grid, grid_of, metres_per_cell
 from creepmeter.model.horizontal import rate_term
-from creepmeter.model.sampling import bilinear
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,27 +92,11 @@ def heights_on(path: str | Path, grid: Grid) -> Floats:
         It does not touch the grid.
     """
     values, source = read_maps(path, [1])
-    heights = np.asarray(values[0], np.float64)
-    ours, theirs = metres_per_cell(grid), metres_per_cell(source)
-    # an even window would lie half a cell beside its centre
-    width = [1 + 2 * max(0, round((size / own - 1) / 2)) for size, own in zip(ours, theirs, strict=True)]
-    column, row = pixel_position(source, *centre_positions(grid), grid.crs)
-    found = bilinear(_mean_around(heights, (width[1], width[0])), column, row)
+    found = values_on(values[0], source, grid)
     if not np.isfinite(found).any():
         message = f"{path} ({describe_grid(source)}) has no height on the map ({describe_grid(grid)}): give its DEM"
         raise GridError(message)
     return found
-
-
-def _mean_around(heights: Floats, size: tuple[int, int]) -> Floats:
-    """Return means over windows of what is known in them."""
-    if size == (1, 1):
-        return heights
-    known = np.isfinite(heights)
-    total = ndimage.uniform_filter(np.where(known, heights, 0.0), size, mode="nearest")
-    share = ndimage.uniform_filter(known.astype(np.float64), size, mode="nearest")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(known & (share > 0), total / share, np.nan)
 
 
 def downslope(motion: xr.Dataset, terrain: Terrain, *, min_slope_deg: float = MIN_SLOPE_DEG) -> xr.Dataset:

@@ -31,6 +31,7 @@ from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.io.gunw import Cube, read_cube
 from creepmeter.io.layers import Layer
 from creepmeter.model.grid import Grid
+from creepmeter.model.line_of_sight import FROM_EAST_DEG
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -38,7 +39,6 @@ AZIMUTH_LOOKS, RANGE_LOOKS = 7, 19
 EARTH_RADIUS_M = 6_337_286.638938101  # as MintPy writes it for these products
 HEIGHT_M = 693_000.0
 HEADING_DEG = {"ASCENDING": -12.0, "DESCENDING": -168.0}
-FROM_EAST_DEG = 90.0  # ARIA counts azimuth angles from east, MintPy from north
 _WHOLE = 1 - 1e-6
 _TWO = 2
 

@@ -12,6 +12,7 @@ from pyproj import CRS, Transformer
 
 from creepmeter.errors import GridError
 from creepmeter.model.grid import Grid, map_position
+from creepmeter.model.line_of_sight import wrap_degrees
 
 SPEED_OF_LIGHT = 299_792_458.0
 EARTH_RADIUS_M = 6_371_000.0
@@ -113,27 +114,11 @@ def text_of(value: object) -> str:
     return str(value)
 
 
-def wrap_degrees(angle: float) -> float:
-    """Return an angle between -180 and 180 degrees."""
-    return angle if abs(angle) <= 180.0 else (angle + 180.0) % 360.0 - 180.0  # noqa: PLR2004 - half a turn
-
-
 def direction_of(heading_deg: float | None) -> str | None:
     """Return ASCENDING or DESCENDING for a flight direction, degrees from north."""
     if heading_deg is None:
         return None
     return "ASCENDING" if abs(wrap_degrees(heading_deg)) < 90 else "DESCENDING"  # noqa: PLR2004 - a right angle
-
-
-def los_azimuth(heading_deg: float, *, right_looking: bool = True) -> float:
-    """Return the direction from the ground to the satellite: degrees from north, anticlockwise positive.
-
-    Examples
-    --------
-    >>> los_azimuth(-12.0)  # ascending, the satellite stands in the west-south-west
-    102.0
-    """
-    return wrap_degrees(-heading_deg + (90.0 if right_looking else -90.0))
 
 
 def seconds_of_day(moment: datetime) -> float:

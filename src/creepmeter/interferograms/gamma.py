@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from creepmeter.errors import InputError
-from creepmeter.interferograms.attributes import RadarFacts, grid_attributes, los_azimuth
+from creepmeter.interferograms.attributes import RadarFacts, grid_attributes
 from creepmeter.interferograms.catalogue import (
     Catalogue,
     Interferogram,
@@ -44,6 +44,7 @@ from creepmeter.interferograms.line_of_sight import (
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.io.layers import FlatLayer, Layer, RasterLayer
 from creepmeter.model.grid import same_grid
+from creepmeter.model.line_of_sight import los_azimuth
 from creepmeter.model.pair import Pair
 
 _REAL = {4: ">f4"}

@@ -10,7 +10,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from creepmeter.errors import CreepmeterError, InputError
-from creepmeter.interferograms.attributes import RadarFacts, grid_attributes, los_azimuth
+from creepmeter.interferograms.attributes import RadarFacts, grid_attributes
 from creepmeter.interferograms.catalogue import (
     Catalogue,
     Interferogram,
@@ -36,6 +36,7 @@ from creepmeter.interferograms.prm import BaselineTable, Prm, facts_of, folder_d
 from creepmeter.io.grd import GrdHeader, GrdLayer, read_grd_header
 from creepmeter.io.layers import Layer, RasterLayer
 from creepmeter.model.grid import Grid
+from creepmeter.model.line_of_sight import los_azimuth
 
 _DAY = np.timedelta64(1, "D")
 _TWO = 2

@@ -35,6 +35,7 @@ from creepmeter.interferograms.names import DatePair, dates_in, unreadable_dates
 from creepmeter.interferograms.rasters import NAN, band_of, grid_of_band, raster_for
 from creepmeter.io.layers import Layer, RasterLayer
 from creepmeter.model.grid import Grid
+from creepmeter.model.line_of_sight import FROM_EAST_DEG
 
 _LAYER_NAME = re.compile(
     r"_(?:unw_phase|corr|conncomp|dem|lv_theta|lv_phi|water_mask|inc_map(?:_ell)?|wrapped_phase|amp|vert_disp|los_disp)"
@@ -242,5 +243,5 @@ def _incidence(path: Path) -> Layer:
 
 def _azimuth(path: Path) -> Layer:
     """Return the direction to the satellite, from north; lv_phi counts from east, both anticlockwise."""
-    turned = Turned(RasterLayer(path), add=-_HIGHEST, unit="radians")
+    turned = Turned(RasterLayer(path), add=-FROM_EAST_DEG, unit="radians")
     return Derived((turned,), lambda angle: (angle + 180.0) % 360.0 - 180.0, "azimuth angle")

@@ -14,7 +14,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from creepmeter.errors import InputError
-from creepmeter.interferograms.attributes import RadarFacts, grid_attributes, los_azimuth
+from creepmeter.interferograms.attributes import RadarFacts, grid_attributes
 from creepmeter.interferograms.catalogue import (
     Catalogue,
     Interferogram,
@@ -49,6 +49,7 @@ from creepmeter.interferograms.names import DatePair, dates_in
 from creepmeter.interferograms.rsc import read_rsc, rsc_number, rsc_shape
 from creepmeter.io.layers import FlatLayer, Layer, RasterLayer
 from creepmeter.model.grid import Grid, same_grid
+from creepmeter.model.line_of_sight import los_azimuth
 from creepmeter.model.pair import Pair
 
 _PAIR_BYTES = 8  # amplitude and phase, or a complex value

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from creepmeter.errors import CreepmeterError, InputError
-from creepmeter.interferograms.attributes import RadarFacts, grid_attributes, los_azimuth, seconds_of_day
+from creepmeter.interferograms.attributes import RadarFacts, grid_attributes, seconds_of_day
 from creepmeter.interferograms.catalogue import (
     Catalogue,
     Interferogram,
@@ -36,6 +36,7 @@ from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.interferograms.names import DatePair, dates_in, dates_of
 from creepmeter.io.layers import Layer, RasterLayer
 from creepmeter.model.grid import Grid
+from creepmeter.model.line_of_sight import los_azimuth
 from creepmeter.model.pair import Pair
 
 _PHASE = re.compile(r"unw", re.IGNORECASE)

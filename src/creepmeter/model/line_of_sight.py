@@ -1,57 +1,83 @@
-"""Motion on the ground as a radar sees it: east, north, up onto a line of sight."""
+"""Directions that satellites measure along, and the conventions that they are told in.
+
+Throughout, the azimuth of the line of sight is that of the way from the ground to the satellite: degrees from north,
+anticlockwise positive, as in ISCE and MintPy. ARIA and HyP3 (``lv_phi``) count from east. A heading is the direction of
+flight: degrees from north, clockwise positive.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+Angles = npt.ArrayLike
 Floats = npt.NDArray[np.float64]
 
+FROM_EAST_DEG = 90.0  # an azimuth counted from east is so much larger than the same counted from north
+_HALF_TURN = 180.0
 
-def line_of_sight(incidence_deg: npt.ArrayLike, azimuth_deg: npt.ArrayLike) -> Floats:
-    r"""Return the unit vector from the ground to the satellite, (3, ...): east, north, up.
+
+def wrap_degrees(angle: float) -> float:
+    """Return an angle between -180 and 180 degrees."""
+    return angle if abs(angle) <= _HALF_TURN else (angle + _HALF_TURN) % 360.0 - _HALF_TURN
+
+
+def los_azimuth(heading_deg: float, *, right_looking: bool = True) -> float:
+    """Return the direction from the ground to the satellite: degrees from north, anticlockwise positive.
+
+    Examples
+    --------
+    >>> los_azimuth(-12.0)  # ascending, the satellite stands in the west-south-west
+    102.0
+    """
+    return wrap_degrees(-heading_deg + (90.0 if right_looking else -90.0))
+
+
+def look_vector(incidence_deg: Angles, azimuth_deg: Angles) -> Floats:
+    """Return the unit vector from the ground to the satellite, (3, ...): east, north, up.
 
     Parameters
     ----------
-    incidence_deg : array, (...,)
-        Angle between the vertical and the line of sight, degrees.
-    azimuth_deg : array, (...,)
-        Azimuth of the line from the ground to the satellite, degrees from north, positive to the west
-        (``azimuthAngle`` of MintPy and ISCE).
-
-    Notes
-    -----
-    .. math:: (-\sin\theta \sin\alpha, \; \sin\theta \cos\alpha, \; \cos\theta)
+    incidence_deg : array
+        Angle between it and the vertical.
+    azimuth_deg : array
+        Degrees from north, anticlockwise positive.
 
     Examples
     --------
-    >>> line_of_sight(30.0, 90.0).round(3)  # the satellite stands in the west
-    array([-0.5  ,  0.   ,  0.866])
+    >>> look_vector(30.0, 90.0).round(3).tolist()  # the satellite stands in the west
+    [-0.5, 0.0, 0.866]
     """
-    theta = np.radians(np.asarray(incidence_deg, np.float64))
-    alpha = np.radians(np.asarray(azimuth_deg, np.float64))
-    return np.stack([-np.sin(theta) * np.sin(alpha), np.sin(theta) * np.cos(alpha), np.cos(theta)])
+    incidence, azimuth = (np.radians(np.asarray(angle, np.float64)) for angle in (incidence_deg, azimuth_deg))
+    level = np.sin(incidence)
+    return _stacked(-level * np.sin(azimuth), level * np.cos(azimuth), np.cos(incidence))
 
 
-def azimuth_of_heading(heading_deg: float, *, look_right: bool = True) -> float:
-    """Return the azimuth of the line of sight of a satellite that flies along a heading, clockwise from north.
+def horizontal_vector(azimuth_deg: Angles) -> Floats:
+    """Return a horizontal unit vector, (3, ...): east, north, up; degrees from north, anticlockwise positive.
 
     Examples
     --------
-    >>> azimuth_of_heading(-12.0), azimuth_of_heading(-168.0), azimuth_of_heading(-168.0, look_right=False)
-    (102.0, -102.0, 78.0)
+    >>> horizontal_vector(-90.0).round(3).tolist()
+    [1.0, 0.0, 0.0]
     """
-    azimuth = (90.0 if look_right else -90.0) - heading_deg
-    return (azimuth + 180.0) % 360.0 - 180.0
+    azimuth = np.radians(np.asarray(azimuth_deg, np.float64))
+    return _stacked(-np.sin(azimuth), np.cos(azimuth), np.zeros_like(azimuth))
 
 
-def along_track(azimuth_deg: npt.ArrayLike) -> Floats:
-    """Return the unit vector of the flight of a satellite that looks to its right, (3, ...); see `line_of_sight`.
+def flight_vector(azimuth_deg: Angles, *, right_looking: bool = True) -> Floats:
+    """Return the direction of flight, (3, ...), of a satellite with an azimuth of the line of sight.
 
     Examples
     --------
-    >>> along_track(90.0).round(3) + 0.0  # seen from the west: it flies north
-    array([0., 1., 0.])
+    >>> flight_vector(90.0).round(3).tolist()  # looking east, it flies north
+    [0.0, 1.0, 0.0]
     """
-    heading = np.radians(90.0 - np.asarray(azimuth_deg, np.float64))
-    return np.stack([np.sin(heading), np.cos(heading), np.zeros_like(heading)])
+    side = 90.0 if right_looking else -90.0
+    return horizontal_vector(np.asarray(azimuth_deg, np.float64) - side)
+
+
+def _stacked(*parts: Any) -> Floats:  # noqa: ANN401 - numbers or arrays
+    return np.stack(np.broadcast_arrays(*(np.asarray(part, np.float64) for part in parts))) + 0.0

@@ -51,7 +51,7 @@ def direction_of(component: StationComponent, look: Floats | None, horz_az: floa
         ``enu2los``, or only what the horizontal (``hz2los``) or vertical (``up2los``) motion adds to it; ``E``, ``N``,
         ``U`` = ``vert``; ``horz`` = along `horz_az`.
     look : array, (3,), or None
-        Unit vector towards the satellite, see `creepmeter.model.line_of_sight.line_of_sight`; None where it is not
+        Unit vector towards the satellite, see `creepmeter.model.line_of_sight.look_vector`; None where it is not
         known.
     horz_az : float
         Direction of ``horz``, degrees from north to the west.
@@ -63,8 +63,8 @@ def direction_of(component: StationComponent, look: Floats | None, horz_az: floa
 
     Examples
     --------
-    >>> from creepmeter.model.line_of_sight import line_of_sight
-    >>> direction_of("hz2los", line_of_sight(30.0, 90.0)).round(3) + 0.0
+    >>> from creepmeter.model.line_of_sight import look_vector
+    >>> direction_of("hz2los", look_vector(30.0, 90.0)).round(3) + 0.0
     array([-0.5,  0. ,  0. ])
     """
     angle = np.radians(horz_az)

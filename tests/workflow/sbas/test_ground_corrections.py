@@ -14,7 +14,7 @@ from creepmeter.corrections.plate_motion import EulerPole
 from creepmeter.corrections.solid_earth_tides import solid_earth_tide
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import read_attributes, read_map, read_tables, write_product
-from creepmeter.model.line_of_sight import line_of_sight
+from creepmeter.model.line_of_sight import look_vector
 from creepmeter.workflow.sbas.ground import Ground
 from creepmeter.workflow.sbas.plate_motion import PlateMotion, remove_plate_motion, write_plate_motion
 from creepmeter.workflow.sbas.run import run_sbas
@@ -50,7 +50,7 @@ def _tides_by_pixel() -> Floats:
     longitude = 10.0 + 0.01 * (np.arange(COLUMNS) + 0.5)
     times = np.array(DAYS, "datetime64[ns]") + np.timedelta64(19800, "s")
     moved = solid_earth_tide(*np.meshgrid(latitude, longitude, indexing="ij"), times)
-    look = line_of_sight(np.linspace(33, 44, COLUMNS), 102.0)[:, None, :]
+    look = look_vector(np.linspace(33, 44, COLUMNS), 102.0)[:, None, :]
     return np.asarray((moved * look).sum(axis=1))
 
 

@@ -247,14 +247,6 @@ def test_steps_that_do_no_work_yet_are_named(project: Project) -> None:
     assert "derampp" in page
 
 
-def test_products_of_radar_geometry_would_be_geocoded(tmp_path: Path) -> None:
-    write_project(tmp_path / "work", geocoded=False)
-    template = write_template(tmp_path, "mintpy.geocode = yes\n")
-    result = run_sbas(template, folder=tmp_path / "work", end="geocode")
-    assert [text.partition(":")[0] for text in result.left_out] == ["geocode"]
-    assert result.made == MADE
-
-
 # ---------------------------------------------------------------------------------------------------------------- steps
 
 

@@ -91,9 +91,9 @@ class ProductWriter:
         block_id : str
             Any text that names the block; the same text in a later run means the same block.
         region : mapping
-            Slices ``y`` and ``x``; one that is not named is whole.
+            Slices ``layer``, ``y`` and ``x``; one that is not named is whole.
         variables : mapping
-            Arrays of the shape of the region, with all layers of a stack.
+            Arrays of the shape of the region.
 
         Raises
         ------
@@ -104,7 +104,8 @@ class ProductWriter:
             range(*region.get(name, slice(None)).indices(size))
             for name, size in zip(("y", "x"), self._partial.plan.shape, strict=True)
         )
-        windows = {name: (range(_layers(self._partial.entry(name))), rows, columns) for name in variables}
+        cut = region.get("layer", slice(None))
+        windows = {name: (range(*cut.indices(_layers(self._partial.entry(name)))), rows, columns) for name in variables}
         self._partial.put(block_id, windows, variables)
 
     def finish(self, provenance: Mapping[str, Any] | None = None) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.model.grid import Grid
+from creepmeter.model.line_of_sight import FROM_EAST_DEG
 from creepmeter.model.pair import Pair
 from creepmeter.simulate.layouts.writers import RasterWriter, require_grid
 from creepmeter.simulate.radar import RadarStack
@@ -19,7 +20,6 @@ Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 HEIGHTS_M = (-1500.0, 0.0, 3000.0, 9000.0)
 INCIDENCE_PER_M = 5e-5  # degrees by which the incidence angle grows with height
-FROM_EAST_DEG = 90.0
 FILLS = {"unwrappedPhase": 0.0, "coherence": 0.0, "connectedComponents": -1.0, "amplitude": 0.0}
 _CUBE_DEG = 0.1
 _FRAME_S = 25

@@ -19,8 +19,9 @@ from creepmeter.io.mintpy.grid import grid_from
 from creepmeter.io.mintpy.product import read_attributes, read_tables
 from creepmeter.model.epoch import decimal_years
 from creepmeter.model.grid import require_same_grid
+from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.filters import not_measured
-from creepmeter.workflow.sbas.rewrite import Pixel, Rewriting, arrays_of, reference_pixel
+from creepmeter.workflow.sbas.rewrite import Pixel, Rewriting, reference_pixel
 from creepmeter.workflow.sbas.velocity import Series
 
 Array = npt.NDArray[Any]

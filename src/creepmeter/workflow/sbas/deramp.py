@@ -19,8 +19,9 @@ from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.product import list_datasets, read_attributes
 from creepmeter.io.swap import write_text
 from creepmeter.workflow.sbas.corrected import mask_of, reference_pixel, write_corrected
+from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.maps import find
-from creepmeter.workflow.sbas.rewrite import arrays_of, rewrite
+from creepmeter.workflow.sbas.rewrite import rewrite
 from creepmeter.workflow.sbas.velocity import Series
 
 Values = npt.NDArray[Any]

@@ -21,7 +21,8 @@ from creepmeter.filters.temporal import (
     steps_in_time,
 )
 from creepmeter.model.epoch import years_since
-from creepmeter.workflow.sbas.rewrite import Rewriting, arrays_of, reference_pixel
+from creepmeter.workflow.sbas.facts import arrays_of
+from creepmeter.workflow.sbas.rewrite import Rewriting, reference_pixel
 from creepmeter.workflow.sbas.velocity import Series
 
 Array = npt.NDArray[Any]

@@ -14,8 +14,8 @@ from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.grid import grid_from, number_of
 from creepmeter.io.mintpy.product import read_attributes, read_map
 from creepmeter.model.grid import Grid
-from creepmeter.model.line_of_sight import along_track, azimuth_of_heading, line_of_sight
-from creepmeter.workflow.sbas.rewrite import arrays_of
+from creepmeter.model.line_of_sight import flight_vector, look_vector, los_azimuth
+from creepmeter.workflow.sbas.facts import arrays_of
 
 Floats = npt.NDArray[np.float64]
 Shape = tuple[int, int]
@@ -124,11 +124,11 @@ class Ground:
         """
         azimuth = self._azimuth(block)
         if component == "azimuth":
-            return along_track(azimuth)
+            return flight_vector(azimuth)
         if _INCIDENCE not in self.arrays:
             message = f"{self.path} has no {_INCIDENCE}: load the geometry with its incidence angle"
             raise InputError(message)
-        return line_of_sight(self._angle(_INCIDENCE, block), azimuth)
+        return look_vector(self._angle(_INCIDENCE, block), azimuth)
 
     def _azimuth(self, block: Block) -> Floats:
         if _AZIMUTH in self.arrays:
@@ -138,7 +138,7 @@ class Ground:
             message = f"{self.path} has neither {_AZIMUTH} nor HEADING: load the geometry with its azimuth angle"
             raise InputError(message)
         right = number_of(self.attributes, "ANTENNA_SIDE", self.path) != 1  # -1 = right
-        return np.full(block.shape, azimuth_of_heading(heading, look_right=right))
+        return np.full(block.shape, los_azimuth(heading, right_looking=right))
 
     def _angle(self, name: str, block: Block) -> Floats:
         return np.asarray(self.arrays[name].read(block.y, block.x)[0], np.float64)

@@ -190,7 +190,8 @@ def average_in_space(
     InputError
         The file is neither, or the mask lies on another grid.
     """
-    from creepmeter.workflow.sbas.rewrite import arrays_of, layer_means
+    from creepmeter.workflow.sbas.facts import arrays_of
+    from creepmeter.workflow.sbas.rewrite import layer_means
 
     kind = read_attributes(source).get("FILE_TYPE", "none")
     if kind == "ifgramStack":

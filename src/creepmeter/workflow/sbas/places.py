@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pyproj import Transformer
 
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.grid import grid_from
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map
-from creepmeter.model.grid import Grid
+from creepmeter.model.grid import Grid, centre_positions
 from creepmeter.model.table import area_position, box_of_pixels, cell_position, cells_around, pixels_of_table
 from creepmeter.stack.reference import nearest_pixel
 
 Floats = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating]
 Pixel = tuple[int, int]
 Shape = tuple[int, int]
 Box = tuple[int, int, int, int]
@@ -76,7 +78,7 @@ def pixel_at(
 
 def pixel_of_product(path: Path, lalo: tuple[float, float]) -> Pixel:
     """Return row and column of the pixel of a product at a latitude and longitude; see `pixel_at`."""
-    return pixel_at(read_attributes(path), _shape_of(path), path, None, lalo)
+    return pixel_at(read_attributes(path), product_shape(path), path, None, lalo)
 
 
 def pixel_box(attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None, area: Area) -> Box:
@@ -115,10 +117,11 @@ def pixel_box(attributes: Mapping[str, str], shape: Shape, where: Path, geometry
 
 def box_of_product(path: Path, area: Area) -> Box:
     """Return first row, end, first column, end of the pixels of a product inside an area; see `pixel_box`."""
-    return pixel_box(read_attributes(path), _shape_of(path), path, None, area)
+    return pixel_box(read_attributes(path), product_shape(path), path, None, area)
 
 
-def _shape_of(path: Path) -> Shape:
+def product_shape(path: Path) -> Shape:
+    """Return rows and columns of a product."""
     shapes = [shape for shape, _ in list_datasets(path).values() if len(shape) > 1]
     rows, columns = shapes[0][-2:] if shapes else (0, 0)
     return rows, columns
@@ -128,7 +131,7 @@ def _shape_of(path: Path) -> Shape:
 
 
 @dataclass(frozen=True)
-class _Table:
+class LookupTable:
     """A table on a map grid that tells rows and columns of the whole radar image; `first` is the first in use."""
 
     path: Path
@@ -136,7 +139,7 @@ class _Table:
     first: Pixel
 
     @classmethod
-    def of(cls, path: Path, attributes: Mapping[str, str]) -> _Table:
+    def of(cls, path: Path, attributes: Mapping[str, str]) -> LookupTable:
         """Return the table of a file for the part of the image that `attributes` describe."""
         shape = list_datasets(path)[_TABLE[0]][0]
         grid = grid_from(read_attributes(path), (shape[-2], shape[-1]), path)
@@ -145,6 +148,14 @@ class _Table:
             raise InputError(message)
         row, column = (round(float(attributes.get(name, 0))) for name in ("SUBSET_YMIN", "SUBSET_XMIN"))
         return cls(path, grid, (row, column))
+
+    def attributes(self, part: Grid) -> dict[str, str]:
+        """Return the attributes of a file on a part of the map grid."""
+        held, affine = read_attributes(self.path), part.affine
+        numbers = {"Y_FIRST": affine.f, "X_FIRST": affine.c, "Y_STEP": affine.e, "X_STEP": affine.a}
+        units: dict[str, str] = {name: held.get(name, "degrees") for name in ("Y_UNIT", "X_UNIT")}
+        texts: dict[str, str] = {name: str(float(value)) for name, value in numbers.items()} | units
+        return texts | {name: held[name] for name in ("EPSG", "UTM_ZONE") if name in held}
 
     def pixels(self, rows: slice, columns: slice) -> tuple[Floats, Floats]:
         """Return row and column in use of the cells of a window, NaN where they are not known."""
@@ -155,8 +166,8 @@ class _Table:
 def _radar_pixel(
     attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None, lalo: tuple[float, float]
 ) -> Pixel:
-    found = _radar_places(attributes, shape, where, geometry)
-    if not isinstance(found, _Table):
+    found = radar_places(attributes, shape, where, geometry)
+    if not isinstance(found, LookupTable):
         return nearest_pixel(*found, lalo)
     row, column = (int(np.floor(value)) for value in cell_position(found.grid, *lalo))
     if not (0 <= row < found.grid.shape[0] and 0 <= column < found.grid.shape[1]):
@@ -169,28 +180,40 @@ def _radar_box(
     attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None, area: Area
 ) -> Box | None:
     south, north, west, east = area
-    found = _radar_places(attributes, shape, where, geometry)
-    if isinstance(found, _Table):
+    found = radar_places(attributes, shape, where, geometry)
+    if isinstance(found, LookupTable):
         return box_of_pixels(*found.pixels(*cells_around(found.grid, area)), shape)
     latitude, longitude = found
     rows, columns = np.nonzero((latitude >= south) & (latitude <= north) & (longitude >= west) & (longitude <= east))
     return box_of_pixels(rows.astype(np.float64), columns.astype(np.float64), shape)
 
 
-def _radar_places(
+def radar_places(
     attributes: Mapping[str, str], shape: Shape, where: Path, geometry: Path | None
-) -> tuple[Floats, Floats] | _Table:
-    """Return latitude and longitude of every pixel, or else the table."""
-    folders = (where.parent / "inputs", where.parent)
-    beside = () if geometry is None else (geometry, *(geometry.with_name(name) for name in _GEOMETRIES))
-    places = dict.fromkeys([*beside, *(folder / name for folder in folders for name in _GEOMETRIES)])
-    held = {path: set(list_datasets(path)) for path in places if path.is_file()}
-    maps = next((path for path, names in held.items() if names.issuperset(_MAPS) and _in_radar(path)), None)
+) -> tuple[Values, Values] | LookupTable:
+    """Return latitude and longitude of every pixel of a radar image, or else the table.
+
+    Parameters
+    ----------
+    attributes : mapping of str to str
+        Of the file.
+    shape : (int, int)
+        Rows and columns.
+    where : Path
+        The file.
+    geometry : Path or None
+        Geometry with maps or table; by default the one in ``inputs`` beside the file, or beside it.
+
+    Raises
+    ------
+    InputError
+        There is neither.
+    """
+    maps, table = _lookups(where, geometry)
     if maps is not None:
         return _latitude_longitude(maps, shape, where)
-    table = next((path for path, names in held.items() if names.issuperset(_TABLE)), None)
     if table is not None:
-        return _Table.of(table, attributes)
+        return LookupTable.of(table, attributes)
     message = (
         f"{where} is in radar coordinates, and neither latitude and longitude nor a lookup table lie beside it "
         f"({' or '.join(_GEOMETRIES)}): give the place by row and column, or load the lookup files"
@@ -198,15 +221,78 @@ def _radar_places(
     raise InputError(message)
 
 
+def has_lookup(where: Path) -> bool:
+    """Tell whether latitude and longitude of the pixels, or a lookup table, lie with a file in radar coordinates."""
+    return any(path is not None for path in _lookups(where, None))
+
+
+def _lookups(where: Path, geometry: Path | None) -> tuple[Path | None, Path | None]:
+    """Return the file with maps of latitude and longitude, and that with a table on a map."""
+    folders = (where.parent / "inputs", where.parent)
+    beside = () if geometry is None else (geometry, *(geometry.with_name(name) for name in _GEOMETRIES))
+    places = dict.fromkeys([*beside, *(folder / name for folder in folders for name in _GEOMETRIES)])
+    held = {path: set(list_datasets(path)) for path in places if path.is_file()}
+    maps = next((path for path, names in held.items() if names.issuperset(_MAPS) and _in_radar(path)), None)
+    table = next((path for path, names in held.items() if names.issuperset(_TABLE)), None)
+    return maps, table
+
+
 def _in_radar(path: Path) -> bool:
     return "Y_FIRST" not in read_attributes(path)
 
 
-def _latitude_longitude(path: Path, shape: Shape, where: Path) -> tuple[Floats, Floats]:
-    latitude, longitude = (read_map(path, name).astype(np.float64) for name in _MAPS)
+def _latitude_longitude(path: Path, shape: Shape, where: Path) -> tuple[Values, Values]:
+    latitude, longitude = (read_map(path, name) for name in _MAPS)
     if latitude.shape != tuple(shape):
         sizes = [" x ".join(map(str, found)) for found in (latitude.shape, shape)]
         message = f"{path} has {sizes[0]} pixels and {where} {sizes[1]}: load both again"
         raise InputError(message)
     empty = (latitude == 0) & (longitude == 0)
     return np.where(empty, np.nan, latitude), np.where(empty, np.nan, longitude)
+
+
+def places_of_pixels(path: Path) -> tuple[Values, Values]:
+    """Return latitude and longitude of every radar pixel by the geometry of a radar image, or by a table beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Geometry with latitude and longitude; or a table of rows and columns on a map, beside which lies the geometry
+        or the stack in radar coordinates.
+
+    Raises
+    ------
+    InputError
+        It is neither; or the size of the radar image is not known.
+    """
+    held = list_datasets(path)
+    if set(_MAPS) <= set(held) and _in_radar(path):
+        shape = held[_MAPS[0]][0]
+        return _latitude_longitude(path, (shape[-2], shape[-1]), path)
+    if not set(_TABLE) <= set(held):
+        message = f"{path} has neither {' and '.join(_MAPS)} in radar coordinates nor {' and '.join(_TABLE)}"
+        raise InputError(message)
+    beside = (path.with_name(name) for name in (_GEOMETRIES[0], "ifgramStack.h5", "offsetStack.h5"))
+    image = next((file for file in beside if file.is_file() and _in_radar(file)), None)
+    if image is None:
+        message = (
+            f"{path} does not tell how large the radar image is, and neither {_GEOMETRIES[0]} nor ifgramStack.h5 lies "
+            "beside it: put one there"
+        )
+        raise InputError(message)
+    return backward(LookupTable.of(path, read_attributes(image)), product_shape(image))
+
+
+def backward(table: LookupTable, shape: Shape) -> tuple[Values, Values]:
+    """Return latitude and longitude of every pixel of a radar image, NaN where the table has none."""
+    from creepmeter.geometry.lookup import positions_in_table
+
+    rows, columns = (slice(0, size) for size in table.grid.shape)
+    sources = positions_in_table(*table.pixels(rows, columns), shape)
+    x, y = (values[None] for values in centre_positions(table.grid))
+    latitude, longitude = sources.take(y)[0], sources.take(x)[0]
+    if table.grid.crs is not None and not table.grid.crs.geographic:
+        to_degrees = Transformer.from_crs(table.grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
+        longitude, latitude = to_degrees.transform(longitude, latitude)
+        latitude, longitude = (np.where(np.isfinite(part), part, np.nan) for part in (latitude, longitude))
+    return latitude, longitude

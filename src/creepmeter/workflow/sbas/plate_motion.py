@@ -15,8 +15,9 @@ from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_attributes
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.workflow.sbas.corrected import reference_pixel
+from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.ground import Ground, Nodes
-from creepmeter.workflow.sbas.rewrite import arrays_of, rewrite
+from creepmeter.workflow.sbas.rewrite import rewrite
 
 Floats = npt.NDArray[np.float64]
 VelocityAt = Callable[[Floats, Floats], Floats]

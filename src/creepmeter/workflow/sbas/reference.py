@@ -269,7 +269,8 @@ def refer_file(
     InputError
         No pixel is named, or it is masked or has no value.
     """
-    from creepmeter.workflow.sbas.rewrite import arrays_of, refer_product
+    from creepmeter.workflow.sbas.facts import arrays_of
+    from creepmeter.workflow.sbas.rewrite import refer_product
 
     attributes = read_attributes(source)
     arrays = arrays_of(source)

@@ -136,7 +136,7 @@ def _step_text(run: SbasSetting, step: SbasStep) -> str:
     out = [text.partition(": ")[2] for text in run.left_out if text.startswith(f"{step.name}: ")]
     if out:
         return f"left out: {out[0]}"
-    if step.make is None or not step.wanted(run):
+    if not step.wanted(run):
         return "not asked for"
     entry = Journal(run.folder).entry(step.name)
     if not entry.key:

@@ -12,14 +12,11 @@ import numpy.typing as npt
 
 from creepmeter.blocks import Block, Progress, plan_blocks, run_blocks
 from creepmeter.errors import InputError
-from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
-from creepmeter.io.mintpy.layout import COORDINATES
-from creepmeter.io.mintpy.product import Dataset, ProductWriter, list_datasets, read_attributes, read_tables
-from creepmeter.io.mintpy.sidecar import sidecar_of
-from creepmeter.io.mintpy.stack import StackFile
+from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_attributes
 from creepmeter.io.provenance import digest_file, digest_text
 from creepmeter.stack.mask import apply_mask
+from creepmeter.workflow.sbas.facts import arrays_of, facts_of, own_attributes
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -28,27 +25,8 @@ Change = Callable[[str, Array, Block], Array]
 
 _SHARE = 4
 _MOST_GB = 0.25
-_TABLES = ("date", "bperp", "dropIfgram")
 _NOT_REFERRED = ("mask", "waterMask", "coherence", "temporalCoherence", "geometry", "ifgramStack", "residual")
 _NOT_LINEAR = ("Std", "Amplitude", "Phase", "residue")
-
-
-def arrays_of(path: Path) -> dict[str, StoredArray]:
-    """Return the maps and stacks of maps of a file, by name."""
-    stack = _edited_stack(path)
-    if stack is not None:
-        return {name: stack.stored(name) for name in stack.names}
-    with hdf.reading(path) as file:
-        return {
-            name: StoredArray.of(path, item)
-            for name, item in hdf.datasets_of(file).items()
-            if name not in (*_TABLES, *COORDINATES) and item.ndim > 1
-        }
-
-
-def _edited_stack(path: Path) -> StackFile | None:
-    """Return a stack whose edits lie in a file beside it; None for any other file."""
-    return StackFile.open(path) if sidecar_of(path).exists() else None
 
 
 @dataclass(frozen=True)
@@ -108,28 +86,17 @@ class Rewriting:
         InputError
             The file holds no maps, or maps of several sizes.
         """
-        arrays = {name: array for name, array in arrays_of(source).items() if names is None or name in names}
-        if not arrays:
-            message = f"{source} holds no maps"
-            raise InputError(message)
-        sizes = {array.shape[1:] for array in arrays.values()}
-        if len(sizes) > 1:
-            message = f"{source}: its maps differ in size ({sizes}); only files of one grid can be written anew"
-            raise InputError(message)
-        stack, held, tables = _edited_stack(source), list_datasets(source), read_tables(source)
-        shape_of = {name: held[name][0] if name in held else array.shape for name, array in arrays.items()}
-        type_of = {name: held[name][1] if name in held else array.dtype for name, array in arrays.items()}
-        kinds = {name: np.dtype((types or {}).get(name, kind)) for name, kind in type_of.items()}
-        entries = {name: Dataset(shape_of[name], kinds[name], _own(array)) for name, array in arrays.items()}
-        merged = {**(read_attributes(source) if stack is None else stack.attributes), **attributes}
-        kept = {name: text for name, text in merged.items() if text is not None}
-        if stack is not None:
-            tables = {**tables, "dropIfgram": stack.keep}
-        inputs = {source.name: digest_file(source) if stack is None else stack.digest()}
-        inputs |= {path.as_posix(): digest_file(path) for path in others}
+        facts = facts_of(source, names)
+        kinds = {name: np.dtype((types or {}).get(name, kind)) for name, kind in facts.types.items()}
+        entries = {
+            name: Dataset(facts.shapes[name], kinds[name], own_attributes(array))
+            for name, array in facts.arrays.items()
+        }
+        kept = {name: text for name, text in {**facts.attributes, **attributes}.items() if text is not None}
+        inputs = {source.name: facts.content} | {path.as_posix(): digest_file(path) for path in others}
         digest = digest_text(*inputs.values(), sorted(kept.items()), str(key))
-        writer = ProductWriter.create_or_resume(target, entries, kept, digest, tables)
-        return cls(source, target, arrays, shape_of, kinds, kept, writer, inputs)
+        writer = ProductWriter.create_or_resume(target, entries, kept, digest, facts.tables)
+        return cls(source, target, dict(facts.arrays), dict(facts.shapes), kinds, kept, writer, inputs)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -210,12 +177,6 @@ def rewrite(
     """
     opened = Rewriting.open(source, target, attributes, types=types, key=key)
     return opened.run(change, memory_gb=memory_gb, progress=progress)
-
-
-def _own(array: StoredArray) -> dict[str, str]:
-    with hdf.reading(array.path) as file:
-        found = hdf.text_attributes(file[array.name])
-    return {key: text for key, text in found.items() if key in ("UNIT", "MODIFICATION_TIME")}
 
 
 def mask_product(
@@ -304,11 +265,10 @@ def refer_product(
         This is no displacement or velocity, or the pixel has no value in some layer.
     """
     held = read_attributes(source)
-    kind = held.get("FILE_TYPE", "none")
-    if kind in _NOT_REFERRED:
-        message = f"{source} ({kind}) is not relative to a pixel: give a series or a velocity"
+    if not is_referred(held):
+        message = f"{source} ({held.get('FILE_TYPE')}) is not relative to a pixel: give a series or a velocity"
         raise InputError(message)
-    arrays = {name: array for name, array in arrays_of(source).items() if _is_linear(name, array)}
+    arrays = {name: array for name, array in arrays_of(source).items() if is_linear(name, array)}
     row, column = pixel
     datum = {
         name: array.read(slice(row, row + 1), slice(column, column + 1))[:, 0, 0] for name, array in arrays.items()
@@ -337,7 +297,13 @@ def refer_product(
     return rewrite(source, target, change, attributes, key=list(pixel), memory_gb=memory_gb, progress=progress)
 
 
-def _is_linear(name: str, array: StoredArray) -> bool:
+def is_referred(attributes: Mapping[str, str]) -> bool:
+    """Tell whether a file of this kind holds displacement or velocity, which is relative to a pixel."""
+    return attributes.get("FILE_TYPE", "none") not in _NOT_REFERRED
+
+
+def is_linear(name: str, array: StoredArray) -> bool:
+    """Tell whether a dataset follows by subtraction, other than standard errors, amplitudes and residuals."""
     return array.dtype.kind == "f" and not any(part in name for part in _NOT_LINEAR)
 
 

@@ -19,7 +19,6 @@ from creepmeter.model.options import Options
 from creepmeter.workflow.journal import Entry, Journal, noted
 from creepmeter.workflow.outcome import RunResult
 from creepmeter.workflow.sbas.folder import WATER, SbasSetting, WorkFolder, is_ours
-from creepmeter.workflow.sbas.make import Made
 from creepmeter.workflow.sbas.steps import STEPS, SbasStep, chosen_steps
 from creepmeter.workflow.sbas.template import read_template
 from creepmeter.workflow.sbas.template_file import CONFIG_NAME, update_config, write_config
@@ -153,19 +152,11 @@ def _do(setting: SbasSetting, steps: Sequence[SbasStep], *, force: bool) -> _Don
     done = _Done()
     _tell_stale(setting, steps[0])
     for step in steps:
-        if step.make is None:
-            _leave_out(setting, step)
-        elif not step.wanted(setting):
+        if not step.wanted(setting):
             logger.info("%s: nothing to do", step.name)
         else:
             _do_one(setting, step, done, force=force)
     return done
-
-
-def _leave_out(setting: SbasSetting, step: SbasStep) -> None:
-    reason = step.asked(setting)
-    if reason:
-        setting.left_out.append(f"{step.name}: {reason}")
 
 
 def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -> None:
@@ -181,7 +172,7 @@ def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -
     logger.info("step %s", step.name)
     known = len(setting.notes)
     _tell_replaced(setting, step)
-    made = step.make(setting) if step.make is not None else Made()
+    made = step.make(setting)
     setting.left_out.extend(made.left_out)
     for name in set(before.files) - set(made.files):
         remove(setting.folder / name)
@@ -219,7 +210,7 @@ def _tell_stale(setting: SbasSetting, first: SbasStep) -> None:
     journal = Journal(setting.folder)
     for step in STEPS[: STEPS.index(first)]:
         before = journal.entry(step.name)
-        if step.make is None or step.always or not before.key:
+        if step.always or not before.key:
             continue
         try:
             fresh = not step.wanted(setting) or before.key == _key(setting, step)

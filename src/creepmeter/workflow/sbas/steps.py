@@ -1,7 +1,6 @@
 """The steps of a small-baseline run, by MintPy's names: what each depends on, what it leaves, who makes it.
 
-A step without `make` does no work yet. It says what it would have been asked for, and the run goes on without it: a
-correction is added by giving its entry of the table a function.
+A step is added by giving it an entry of the table. What it needs but does not find, it names and leaves out.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from dataclasses import dataclass
 from creepmeter.errors import ConfigError
 from creepmeter.workflow.sbas import (
     correct,
+    geocode,
     google_earth,
     hdfeos5,
     ionosphere_step,
     make,
-    placeholders,
     tide_step,
     troposphere,
 )
@@ -27,11 +26,7 @@ from creepmeter.workflow.sbas.make import Made
 State = Mapping[str, str]
 
 
-def _nothing(_run: SbasSetting) -> State:
-    return {}
-
-
-def _never(_run: SbasSetting) -> str:
+def _nothing(_run: SbasSetting) -> object:
     return ""
 
 
@@ -47,10 +42,8 @@ class SbasStep:
         Setting -> what its result depends on, as plain values: options and digests of what lies on disk.
     leaves : callable
         Setting -> what it left on disk, as digests by name; what is missing is empty.
-    make : callable or None
-        Does the work; None = not there yet.
-    asked : callable
-        For a step that does no work: setting -> what would have it done, empty when nothing would.
+    make : callable
+        Does the work.
     wanted : callable
         Setting -> whether there is anything to do.
     alias : str
@@ -62,10 +55,9 @@ class SbasStep:
     """
 
     name: str
-    depends: Callable[[SbasSetting], object] = _nothing
-    leaves: Callable[[SbasSetting], State] = _nothing
-    make: Callable[[SbasSetting], Made] | None = None
-    asked: Callable[[SbasSetting], str] = _never
+    depends: Callable[[SbasSetting], object]
+    leaves: Callable[[SbasSetting], State]
+    make: Callable[[SbasSetting], Made]
     wanted: Callable[[SbasSetting], bool] = lambda _run: True
     alias: str = ""
     always: bool = False
@@ -73,7 +65,7 @@ class SbasStep:
 
 
 STEPS: tuple[SbasStep, ...] = (
-    SbasStep("load_data", leaves=make.load_leaves, make=make.load, always=True),
+    SbasStep("load_data", _nothing, make.load_leaves, make.load, always=True),
     SbasStep("modify_network", make.network_depends, make.network_leaves, make.network),
     SbasStep("reference_point", make.reference_depends, make.reference_leaves, make.reference),
     SbasStep(
@@ -123,7 +115,7 @@ STEPS: tuple[SbasStep, ...] = (
         changes=("invert_network", *SUFFIXES),
     ),
     SbasStep("velocity", make.velocity_depends, make.velocity_leaves, make.velocity),
-    SbasStep("geocode", asked=placeholders.geocode),
+    SbasStep("geocode", geocode.depends, geocode.leaves, geocode.make, wanted=geocode.wanted),
     SbasStep("google_earth", google_earth.depends, google_earth.leaves, google_earth.make, wanted=google_earth.wanted),
     SbasStep("hdfeos5", hdfeos5.depends, hdfeos5.leaves, hdfeos5.make, wanted=hdfeos5.wanted),
 )

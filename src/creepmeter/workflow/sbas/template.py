@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TopographyOptions,
     )
     from creepmeter.corrections.weather_options import WeatherOptions
+    from creepmeter.geometry.options import GeocodeOptions
     from creepmeter.interferograms.load_options import LoadOptions
     from creepmeter.inversion.options import NetworkInversionOptions
     from creepmeter.pairs.network_options import NetworkOptions
@@ -204,6 +205,13 @@ class SbasTemplate:
         from creepmeter.workflow.sbas.template_options import weather_options
 
         return weather_options(self)
+
+    @cached_property
+    def geocoding(self) -> GeocodeOptions:
+        """Options of geocode."""
+        from creepmeter.workflow.sbas.template_options import geocode_options
+
+        return geocode_options(self)
 
     @cached_property
     def compute(self) -> ComputeOptions:

@@ -20,6 +20,7 @@ from creepmeter.corrections.series_options import (
 )
 from creepmeter.corrections.weather_options import WeatherOptions
 from creepmeter.errors import ConfigError
+from creepmeter.geometry.options import GeocodeOptions
 from creepmeter.interferograms.load_options import LoadOptions
 from creepmeter.inversion.options import NetworkInversionOptions
 from creepmeter.model.options import Options
@@ -220,3 +221,8 @@ def weather_options(template: Template) -> WeatherOptions:
     """Return the options of correct_troposphere by weather models and maps of delay."""
     keys = ("troposphericDelay.weatherModel", "troposphericDelay.missing", "troposphericDelay.time")
     return fill(WeatherOptions, template, keys, _WEATHER)
+
+
+def geocode_options(template: Template) -> GeocodeOptions:
+    """Return the options of geocode."""
+    return fill(GeocodeOptions, template, keys_of("geocode."), {})
