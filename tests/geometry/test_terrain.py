@@ -46,6 +46,25 @@ def test_slope_and_aspect_of_a_plane_come_back_up_to_its_border(slope: float, as
     assert_allclose(turn, 0, atol=1e-5)
 
 
+@pytest.mark.parametrize("mirrored", [(1, -1), (-1, 1), (-1, -1)])
+def test_the_order_of_rows_and_columns_changes_no_direction(mirrored: tuple[int, int]) -> None:
+    x_step, y_step = mirrored
+    west, north = 500_000.0 if x_step > 0 else 500_960.0, 5_100_000.0 if y_step > 0 else 5_099_200.0
+    grid = GeoBox(GRID.shape, Affine(40.0 * x_step, 0, west, 0, -40.0 * y_step, north), GRID.crs)
+    heights = incline(GRID, 20.0, 160.0)[::y_step, ::x_step]
+    assert_allclose(incline(grid, 20.0, 160.0), heights)
+    assert_allclose(terrain_of(heights, grid).aspect, 160.0)
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (6, 1), (2, 6)])
+def test_a_map_of_one_row_has_its_slope_up_to_the_ends(shape: tuple[int, int]) -> None:
+    grid = GeoBox(shape, GRID.affine, GRID.crs)
+    aspect = 90.0 if shape[1] > 1 else 180.0
+    found = terrain_of(incline(grid, 15.0, aspect), grid)
+    assert_allclose(found.slope, 15.0)
+    assert_allclose(found.aspect, aspect)
+
+
 def test_slope_of_a_cone_is_the_same_all_round() -> None:
     x, y = centre_positions(GRID)
     east, north = x - x.mean(), y - y.mean()

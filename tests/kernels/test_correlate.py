@@ -141,6 +141,15 @@ def test_a_whole_shift_is_found_by_every_chip(sizes: tuple[int, int]) -> None:
     assert_allclose(found[..., 2], 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("power", [-40, 30, 40])
+def test_the_unit_of_the_brightness_changes_no_bit(power: int, missing: float) -> None:
+    ref, first, sec, second = noise(4, (40, 44), missing)
+    unit = np.float32(2.0**power)  # a power of two loses no digit
+    plain = search((ref, first, sec, second), (16, 8, 3, 3))
+    assert_array_equal(search((unit * ref, first, unit * sec, second), (16, 8, 3, 3)), plain)
+
+
 @pytest.mark.parametrize("garbage", [np.nan, np.inf, 1e30])
 def test_hidden_pixels_are_never_read_into_a_sum(garbage: float) -> None:
     ref, first, sec, second = noise(3, (22, 24), 0.2)

@@ -253,6 +253,16 @@ def test_errors_of_white_noise_are_those_of_many_trials(noise: tuple[float, floa
     assert 0.93 < (abs(z) < 2).mean() < 0.98
 
 
+@pytest.mark.parametrize("power", [-40, 40])
+def test_the_unit_of_the_brightness_changes_no_standard_error(power: int) -> None:
+    ref, sec = pair(7, 0.3, -0.4)
+    sec += np.random.default_rng(7).normal(0, 0.1, sec.shape).astype(np.float32)
+    unit = np.float32(2.0**power)  # a power of two loses no digit
+    plain, scaled = (refine(one * ref, one * sec, (0, 0)) for one in (np.float32(1.0), unit))
+    assert (plain[0, 3:5] > 0).all()
+    assert_array_equal(scaled, plain)
+
+
 def test_sigma_grows_as_the_noise() -> None:
     ref, sec = pair(9, 0.3, -0.4)
     noise = np.random.default_rng(9).normal(0, 1, sec.shape)

@@ -172,11 +172,22 @@ def test_smallest_patch() -> None:
     assert reject_outliers(dx, dy, min_island=50)[10:18, 10:18].mean() < 0.1
 
 
-def test_a_map_without_a_value_has_no_outlier_and_one_row_is_a_map() -> None:
+def test_a_map_without_a_value_has_no_outlier() -> None:
     missing = np.full((4, 5), np.nan)
     assert not reject_outliers(missing, missing).any()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 12])
+def test_one_row_is_a_map_that_loses_nothing_at_its_ends(count: int) -> None:
+    row = np.full((1, count), 2.0)
+    assert not reject_outliers(row, -row).any()
+    assert not reject_outliers(row.T, -row.T).any()
+
+
+def test_a_false_match_at_the_end_of_a_row_is_found() -> None:
     row = np.zeros((1, 12))
-    assert not reject_outliers(row, row)[0, 4:-4].any()
+    row[0, 0] = 5.0
+    assert_array_equal(np.argwhere(reject_outliers(row, row)), [[0, 0]])
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -192,6 +192,16 @@ def test_limits_leave_out_what_lies_below_them(options: dict[str, Any], count: i
     assert len(detect_moving(moving, DetectOptions(**{"sigmas": 4.0, **options}))) == count
 
 
+def test_still_ground_that_a_ring_encloses_is_not_taken_for_moving() -> None:
+    east = everywhere(0.0)
+    east[4:44, 4:54] = 1.0
+    east[8:40, 8:50] = 0.0
+    east[20:26, 20:30] = 2.0  # a slide of its own within
+    ring, inner = detect_moving(motion(east, everywhere(0.0)))
+    assert ring.statistics.speed_median == 1.0
+    assert inner.statistics.speed_median == 2.0
+
+
 def test_motion_all_ways_is_no_slide() -> None:
     angle = np.random.default_rng(2).uniform(0, 2 * np.pi, GRID.shape)
     turning = motion(np.sin(angle), np.cos(angle))

@@ -48,13 +48,13 @@ def terrain_of(height: npt.NDArray[np.floating], grid: Grid) -> Terrain:
     height : array, (y, x)
         Metres; NaN = not known, and neither are slope and aspect beside it.
     grid : Grid
-        Its grid, north up; in degrees, cells have their size in metres at the middle of the grid.
+        Its grid, rows along a parallel; in degrees, cells have their size in metres at the middle of the grid.
 
     Notes
     -----
     Gradient over 3 x 3 cells (Horn 1981, doi 10.1109/PROC.1981.11918), at the border over the cells that are there.
     """
-    across, down = metres_per_cell(grid)
+    across, down = np.copysign(metres_per_cell(grid), (grid.affine.a, -grid.affine.e))
     level = np.asarray(height, np.float64)
     weights = np.outer([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0]) / 8.0
     padded = _continued(level)
@@ -68,9 +68,9 @@ def terrain_of(height: npt.NDArray[np.floating], grid: Grid) -> Terrain:
 def _continued(level: Floats) -> Floats:
     """Return heights with a border that goes on as the ground does."""
     padded = np.pad(level, 1, mode="edge")
-    if min(level.shape) > 1:
-        padded[0], padded[-1] = 2 * padded[1] - padded[2], 2 * padded[-2] - padded[-3]
-        padded[:, 0], padded[:, -1] = 2 * padded[:, 1] - padded[:, 2], 2 * padded[:, -2] - padded[:, -3]
+    for lines in (padded, padded.T):
+        if len(lines) > 3:  # noqa: PLR2004 - both borders and more than one row
+            lines[0], lines[-1] = 2 * lines[1] - lines[2], 2 * lines[-2] - lines[-3]
     return padded
 
 

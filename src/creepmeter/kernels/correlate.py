@@ -156,9 +156,9 @@ def _correlate_masked(sums: Floats, least: float, out: Floats) -> None:
         first, second = sums[2, x], sums[4, x]
         spread_a, spread_b = sums[3, x] - first * first * one, sums[5, x] - second * second * one
         seen = n > fewest and spread_a > np.float32(1e-6) * sums[3, x] and spread_b > np.float32(1e-6) * sums[5, x]
-        power = spread_a * spread_b
-        root = np.sqrt(power) if seen and power > 0.0 else np.float32(1.0)
-        flat[x] = (sums[0, x] - first * second * one) / root if seen and power > 0.0 else UNDEFINED
+        # root by root: float32 does not hold the product of two large spreads
+        root = np.sqrt(spread_a if seen else np.float32(1.0)) * np.sqrt(spread_b if seen else np.float32(1.0))
+        flat[x] = (sums[0, x] - first * second * one) / root if seen else UNDEFINED
 
 
 @jit

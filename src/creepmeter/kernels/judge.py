@@ -90,16 +90,19 @@ def _slope_sums(values: Chip, out: Doubles) -> None:
 
 
 @jit_fast
-def _weigh_errors(values: Chip, means: Both, step: Both, one: np.float32, levels: Both, parts: Both) -> None:
-    """Replace the gradients of the secondary by g e.
+def _weigh_errors(
+    values: Chip, means: Both, step: Both, one: np.float32, levels: Both, parts: Both, unit: np.float32
+) -> None:
+    """Replace the gradients of the secondary by g e over `unit`.
 
     g is the mean of both gradients less `levels` and `parts` of t; e the difference of secondary, a step further, and
     template, each about its mean.
     """
     t, m, w, gy, gx, wy, wx = values[T], values[M], values[W], values[GY], values[GX], values[WY], values[WX]
     (mean_t, mean_w), (step_y, step_x), (level_y, level_x), (part_y, part_x) = means, step, levels, parts
-    half = np.float32(0.5)
+    half = np.float32(0.5) / unit
     other = half * one
+    level_y, level_x, part_y, part_x = level_y / unit, level_x / unit, part_y / unit, part_x / unit
     for q in range(len(t)):
         down, along, here = wy[q], wx[q], t[q]
         error = ((w[q] - step_y * down - step_x * along - mean_w) * one - (here - mean_t)) * m[q]
@@ -136,10 +139,12 @@ def _spread(values: Chip, sums: Doubles, chip: int, step: Doubles, lines: Floats
     level_x = 0.5 * (sums[S_X] + sx * one) / n - part_x * mean_t
     means, moved = (np.float32(mean_t), np.float32(mean_w)), (np.float32(step[0]), np.float32(step[1]))
     levels, parts = (np.float32(level_y), np.float32(level_x)), (np.float32(part_y), np.float32(part_x))
-    _weigh_errors(values, means, moved, scale, levels, parts)
+    unit = np.exp2(np.floor(0.5 * np.log2(energy / n)))  # a power of two loses no digit
+    _weigh_errors(values, means, moved, scale, levels, parts, np.float32(unit))
     clustered(values, chip, lines, found)
+    yy, yx, xx = found[0] * unit * unit, found[1] * unit * unit, found[2] * unit * unit
+    found[0], found[1], found[2] = yy, yx, xx
     found[3], found[4], found[5], found[6] = a, b, c, d
-    yy, yx, xx = found[0], found[1], found[2]
     determinant = a * d - b * c
     if determinant <= 0.0:
         out[3] = out[4] = np.inf

@@ -78,10 +78,18 @@ def incoherent(dy: Floats, dx: Floats, half: int, tolerance: Floats | float, sha
     Returns
     -------
     bool (ny, nx)
-        True = fails, or has fewer than three valid neighbours.
+        True = fails, or has fewer than three valid neighbours; in a map of one row, less than half of them.
     """
     agree, total = agreement(dy, dx, half, tolerance)
-    return np.isfinite(dy) & ((agree < FEWEST) | (agree < share * total))
+    fewest = FEWEST if min(dy.shape) > 1 else _fewest_in_a_row(max(dy.shape), half).reshape(dy.shape)
+    return np.isfinite(dy) & ((agree < fewest) | (agree < share * total))
+
+
+def _fewest_in_a_row(size: int, half: int) -> Counts:
+    """Return how many neighbours must agree with each point of a map of one row, which has few places: half of them."""
+    place = np.arange(size, dtype=np.int32)
+    around = np.minimum(place + half, size - 1) - np.maximum(place - half, 0)
+    return np.minimum(FEWEST, (around + 1) // 2)
 
 
 def beyond(values: Floats, near: Middle, scale: float, least: Floats | float) -> Bools:

@@ -17,8 +17,10 @@ from creepmeter.velocity.options import DetectOptions
 from creepmeter.velocity.polygons import Motion, PolygonStatistics, polygon_statistics
 
 Labels = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
 
 _MOST_OF_NINE = 5
+_EIGHT = np.ones((3, 3))
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ def detect_moving(motion: xr.Dataset, options: DetectOptions | None = None) -> t
     Notes
     -----
     A cell moves where its speed is above `sigmas` times its standard error (and above `min_speed`), and most of its 8
-    neighbours do as well. On still ground with normal errors the speed of two components exceeds k sigma with
-    probability :math:`\exp(-k^2 / 2)`: 1.1 % for k = 3. Chance alone makes no areas of `min_cells` unless neighbours
+    neighbours do as well. Holes smaller than the moving ground around them are filled. On still ground with normal
+    errors the speed of two components exceeds k sigma with probability :math:`\exp(-k^2 / 2)`: 1.1 % for k = 3. Chance alone makes no areas of `min_cells` unless neighbours
     have common errors, as those of overlapping chips have: `min_cells` should be several chips' worth.
     """
     options = options or DetectOptions()
@@ -80,13 +82,22 @@ def moving_regions(rate: Motion, options: DetectOptions) -> tuple[Labels, int]:
         moving = (rate.speed > options.sigmas * rate.sigma) & (rate.speed >= options.min_speed)
     agreeing = ndimage.uniform_filter(moving.astype(np.float64), 3, mode="constant") * 9
     moving &= agreeing > _MOST_OF_NINE - 0.5
-    moving = ndimage.binary_fill_holes(moving)
-    labels, count = ndimage.label(moving, structure=np.ones((3, 3)))
+    labels, count = ndimage.label(_without_small_holes(moving), structure=_EIGHT)
     size = np.bincount(labels.ravel(), minlength=count + 1)
     large = size >= options.min_cells
     large[0] = False
     renamed = np.where(large, np.cumsum(large), 0).astype(np.int32)
     return renamed[labels], int(large.sum())
+
+
+def _without_small_holes(moving: Bools) -> Bools:
+    """Fill holes that have fewer cells than the moving ground around them: more still ground is not part of it."""
+    filled = ndimage.binary_fill_holes(moving)
+    regions, _ = ndimage.label(filled, structure=_EIGHT)
+    holes, _ = ndimage.label(filled & ~moving)
+    around = np.bincount(regions[moving], minlength=int(regions.max()) + 1)
+    small = np.bincount(holes.ravel())[holes] < around[regions]
+    return np.asarray(moving | ((holes > 0) & small))
 
 
 def _passes(found: PolygonStatistics, options: DetectOptions) -> bool:
