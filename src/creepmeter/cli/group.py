@@ -32,8 +32,8 @@ _FORMER = {"smallbaselineapp": "sbas", "load-data": "load"}  # scripts of MintPy
 _NOT_THERE = (  # scripts of MintPy without a counterpart
     "add asc-desc2horz-vert closure-phase-bias dem-error dem-gsi diff geocode image-math image-stitch "
     "iono-split-spectrum iono-tec load-gbis local-oscilator-drift lookup-geo2radar multi-transect plate-motion "
-    "prep-fringe prep-nisar remove-hdf5-dset remove-ramp s1ab-range-bias save-explorer save-gbis save-gmt "
-    "save-kite save-kmz-timeseries save-qgis save-roipac solid-earth-tides spatial-filter "
+    "prep-fringe prep-nisar remove-hdf5-dset remove-ramp s1ab-range-bias "
+    "solid-earth-tides spatial-filter "
     "temporal-derivative temporal-filter timeseries-rms tropo-gacos tropo-opera tropo-phase-elevation tropo-pyaps3"
 )
 _ELSEWHERE = {  # scripts of MintPy whose work another command does
