@@ -89,7 +89,7 @@ def test_map_without_reference_system_is_saved(tmp_path: Path, grid: Grid, make_
 
 
 def test_what_is_no_product_is_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match=r"only ImageCube, PairStack.* this has depth"):
+    with pytest.raises(SchemaError, match=r"only maps \(y, x\) of numbers are saved.* this has depth"):
         save_geotiff(xr.Dataset({"depth": ("y", [1.0])}), tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot make the folder"):

@@ -148,8 +148,30 @@ COMMANDS = {
     ),
     "save": Entry("creepmeter.cli.save", "Save a product for other programs.", "Products"),
     "save-kmz": Entry("creepmeter.cli.save_kmz", "Save a map for Google Earth.", "Export (MintPy)"),
+    "save-kmz-timeseries": Entry(
+        "creepmeter.cli.save_kmz_timeseries", "Save a series for Google Earth, with charts.", "Export (MintPy)"
+    ),
     "save-hdfeos5": Entry(
         "creepmeter.cli.save_hdfeos5", "Save a series with quality and geometry as HDF-EOS5.", "Export (MintPy)"
+    ),
+    "save-gmt": Entry("creepmeter.cli.save_gmt", "Save a map as grid of GMT.", "Export (MintPy)"),
+    "save-roipac": Entry(
+        "creepmeter.cli.save_sources",
+        "Save phase, coherence or heights as ROI_PAC has them.",
+        "Export (MintPy)",
+        "roipac",
+    ),
+    "save-gbis": Entry(
+        "creepmeter.cli.save_sources", "Save displacement and line of sight for GBIS.", "Export (MintPy)", "gbis"
+    ),
+    "save-kite": Entry(
+        "creepmeter.cli.save_sources", "Save displacement and line of sight for Kite.", "Export (MintPy)", "kite"
+    ),
+    "save-qgis": Entry(
+        "creepmeter.cli.save_points", "Save a series as points with a column for each date.", "Export (MintPy)", "qgis"
+    ),
+    "save-explorer": Entry(
+        "creepmeter.cli.save_gmt", "Save a series for InSAR Explorer of QGIS.", "Export (MintPy)", "explorer"
     ),
 }
 

@@ -186,12 +186,13 @@ def write_table(path: str | Path, columns: Mapping[str, Sequence[Any]]) -> None:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*([_entry(value) for value in column] for column in columns.values()), strict=True))
+    writer.writerow([table_cell(name) for name in columns])
+    writer.writerows(zip(*([table_cell(value) for value in column] for column in columns.values()), strict=True))
     swap.write_text(Path(path), out.getvalue())
 
 
-def _entry(value: Any) -> str:  # noqa: ANN401 - text or a number
+def table_cell(value: Any) -> str:  # noqa: ANN401 - text or a number
+    """Return the text of a cell: NaN is empty, and no text begins a formula."""
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.8g}"
     text = str(value)

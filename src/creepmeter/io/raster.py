@@ -14,6 +14,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.shutil import copy
 from rasterio.windows import Window
 from scipy import ndimage
 
@@ -33,6 +34,7 @@ __all__ = [
     "read_maps",
     "require_usable",
     "write_geotiff",
+    "write_geotiff_bands",
     "write_geotiff_parts",
 ]
 
@@ -365,21 +367,63 @@ def write_geotiff(
         The disk is full or not writable.
     """
     values = _bands_to_write(array, grid)
-    names = list(names) if names is not None else []
-    if names and len(names) != len(values):
-        message = f"{path}: {len(names)} band names for {len(values)} band(s): give one for each"
+    told = list(names) if names is not None else [""] * len(values)
+    if len(told) != len(values):
+        message = f"{path}: {len(told)} band names for {len(values)} band(s): give one for each"
         raise GridError(message)
-    profile = _profile(grid, len(values), values.dtype, nodata)
-    if cog:
-        average = values.dtype.kind == "f"
-        profile = {key: value for key, value in profile.items() if key not in _TILED}
-        profile |= {"driver": "COG", "blocksize": _TILE, "PREDICTOR": "YES"}
-        profile["overview_resampling"] = "average" if average else "nearest"
-    with _whole_raster(Path(path), profile) as target:
-        target.write(values)
+    write_geotiff_bands(path, values, grid, dtype=values.dtype, names=told, nodata=nodata, tags=tags, cog=cog)
+
+
+def write_geotiff_bands(
+    path: str | Path,
+    bands: Iterable[npt.NDArray[np.generic]],
+    grid: Grid,
+    *,
+    dtype: npt.DTypeLike,
+    names: Sequence[str],
+    nodata: float | None = np.nan,
+    tags: Mapping[str, str] | None = None,
+    cog: bool = False,
+) -> None:
+    """Write maps band by band as a compressed, tiled GeoTIFF, whole or not at all, holding one at a time.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to make or replace.
+    bands : iterable of array, (y, x)
+        As many as names.
+    grid : Grid
+        Of all bands.
+    dtype : dtype
+        Of the file.
+    names : sequence of str
+        Descriptions of the bands; may be empty texts.
+    nodata : float or None
+        Value that means missing; NaN holds for floats only.
+    tags : optional
+        Metadata of the file; ``units`` becomes the unit of each band as well.
+    cog : bool
+        Cloud-optimised GeoTIFF with overviews.
+
+    Raises
+    ------
+    StoreError
+        The disk is full or not writable.
+    """
+    profile = _profile(grid, len(names), np.dtype(dtype), nodata)
+    if len(names) > 1:
+        profile["INTERLEAVE"] = "BAND"
+    told = dict(tags or {})
+    with _whole_raster(Path(path), profile, cog=cog) as target:
+        for band, values in enumerate(bands, start=1):
+            target.write(values.astype(dtype, copy=False), band)
         for band, name in enumerate(names, start=1):
-            target.set_band_description(band, name)
-        target.update_tags(**dict(tags or {}))
+            if name:
+                target.set_band_description(band, name)
+            if told.get("units"):
+                target.set_band_unit(band, told["units"])
+        target.update_tags(**told)
 
 
 def write_geotiff_parts(
@@ -451,18 +495,31 @@ def _bands_to_write(array: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[n
 
 
 @contextmanager
-def _whole_raster(path: Path, profile: dict[str, object]) -> Iterator[DatasetWriter]:
+def _whole_raster(path: Path, profile: dict[str, object], *, cog: bool = False) -> Iterator[DatasetWriter]:
     """Yield a raster to write to; it takes its name when the block ends without error."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial.tif")
+    packed = path.with_name(f".{path.name}.{os.getpid()}.packed.tif")
     with swap.file_errors(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), rasterio.open(partial, "w", **profile) as target:
-                yield target
-            swap.replace(partial, path)
+            with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+                with rasterio.open(partial, "w", **profile) as target:
+                    yield target
+                if cog:
+                    _pack(partial, packed, floating=np.dtype(str(profile["dtype"])).kind == "f")
+            swap.replace(packed if cog else partial, path)
         except RasterioError as problem:
             message = f"cannot write {path} ({problem}): check free space and permission, then run again"
             raise StoreError(message) from problem
         finally:
-            partial.unlink(missing_ok=True)
-            partial.with_name(f"{partial.name}.aux.xml").unlink(missing_ok=True)
+            for file in (partial, packed):
+                file.unlink(missing_ok=True)
+                file.with_name(f"{file.name}.aux.xml").unlink(missing_ok=True)
+
+
+def _pack(source: Path, target: Path, *, floating: bool) -> None:
+    """Copy a GeoTIFF as cloud-optimised GeoTIFF."""
+    copy(
+        source, target, driver="COG", COMPRESS="DEFLATE", BLOCKSIZE=_TILE, PREDICTOR="YES", BIGTIFF="IF_SAFER",
+        OVERVIEW_RESAMPLING="AVERAGE" if floating else "NEAREST", NUM_THREADS=1,
+    )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.errors import SchemaError, StoreError
-from creepmeter.io.raster import write_geotiff
+from creepmeter.io.raster import write_geotiff_bands
 from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS, SPATIAL_REF
 from creepmeter.model.grid import grid_of
 from creepmeter.model.horizontal import horizontal_motion
@@ -25,6 +25,7 @@ _STEMS = {IMAGE_CUBE: "image", PAIR_STACK: "pair", TIME_SERIES: "displacement", 
 _TIFF = (".tif", ".tiff")
 _NETCDF = (".nc", ".nc4", ".cdf")
 _DEFLATE = 4
+_LAYERED = 3  # dimensions
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,14 @@ class _Sheet:
     """One file to be: its name after the stem, bands with their names, tags."""
 
     suffix: str
-    bands: npt.NDArray[Any]
+    bands: Iterable[npt.NDArray[Any]]
     names: tuple[str, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
+    dtype: str = "float32"
 
 
 def save_geotiff(dataset: xr.Dataset, target: str | Path, *, cog: bool = False) -> list[Path]:
-    """Write the maps of a product as float32 GeoTIFF, NaN = not measured, each file whole or not at all.
+    """Write the maps of a product as GeoTIFF, NaN = not measured, each file whole or not at all.
 
     ============  ===============================================  =========================================
     product       files                                            bands
@@ -48,14 +50,19 @@ def save_geotiff(dataset: xr.Dataset, target: str | Path, *, cog: bool = False) 
     TimeSeries    ``STEM_COMPONENT.tif``, ``..._sigma.tif``        one per date, described as YYYYMMDD
     PairStack     ``STEM_REF_SEC.tif``, one per pair               components, sigma_COMPONENT, quality
     ImageCube     ``STEM_DATE.tif``                                1
+    other maps    ``STEM_VARIABLE.tif`` (``STEM.tif`` of one)      1, or one per date
     ============  ===============================================  =========================================
+
+    Values are float32; masks are 8-bit (1 = true), whole numbers stay whole numbers. Bands have their unit. Of a
+    velocity in MintPy's layout amplitudes, phases and the like are written as well.
 
     Parameters
     ----------
     dataset : Dataset
-        One of the four types.
+        One of the four types, or maps such as heights, masks, coherence.
     target : path
-        A folder, in which STEM is ``velocity``, ``displacement``, ``pair`` or ``image``; or ``FOLDER/STEM.tif``.
+        A folder, in which STEM is ``velocity``, ``displacement``, ``pair``, ``image`` or ``map``; or
+        ``FOLDER/STEM.tif``.
     cog : bool
         Cloud-optimised GeoTIFF with overviews.
 
@@ -67,26 +74,60 @@ def save_geotiff(dataset: xr.Dataset, target: str | Path, *, cog: bool = False) 
     Raises
     ------
     SchemaError
-        The dataset is none of the four types.
+        The dataset has no maps.
     StoreError
         The disk is full or not writable.
     """
-    kind = kind_of(dataset)
-    if kind is None:
-        found = ", ".join(map(str, dataset.data_vars)) or "nothing"
-        message = f"only {', '.join(_STEMS)} are saved as GeoTIFF; this has {found}"
-        raise SchemaError(message)
+    kind = kind_of(dataset) or "maps"
+    if kind == "maps":
+        _require_maps(dataset)
     path = Path(target)
-    folder, stem = (path.parent, path.stem) if path.suffix.lower() in _TIFF else (path, _STEMS[kind])
+    folder, stem = (path.parent, path.stem) if path.suffix.lower() in _TIFF else (path, _STEMS.get(kind, "map"))
     grid = grid_of(dataset)
     _make_folder(folder)
     written = []
-    for sheet in _SHEETS[kind](dataset):
-        file = folder / f"{stem}_{sheet.suffix}.tif"
+    for sheet in _SHEETS.get(kind, _other_sheets)(dataset):
+        file = folder / (f"{stem}_{sheet.suffix}.tif" if sheet.suffix else f"{stem}.tif")
         tags = {"creepmeter_type": kind, "nodata_meaning": "not measured", **sheet.tags}
-        write_geotiff(file, sheet.bands.astype(np.float32), grid, names=sheet.names, tags=tags, cog=cog)
+        dtype = np.dtype(sheet.dtype)
+        if dtype.kind != "f":
+            del tags["nodata_meaning"]
+        write_geotiff_bands(file, sheet.bands, grid, dtype=dtype, names=sheet.names, tags=tags, cog=cog)
         written.append(file)
     return written
+
+
+def _require_maps(dataset: xr.Dataset) -> None:
+    if not any(True for _ in _plain_maps(dataset, ())):
+        held = ", ".join(map(str, dataset.data_vars)) or "nothing"
+        message = f"only maps (y, x) of numbers are saved as GeoTIFF; this has {held}"
+        raise SchemaError(message)
+
+
+def _other_sheets(dataset: xr.Dataset) -> Iterator[_Sheet]:
+    """Yield maps that are of none of the four types."""
+    found = list(_plain_maps(dataset, ()))
+    for sheet in found:
+        yield sheet if len(found) > 1 else replace(sheet, suffix="")
+
+
+def _plain_maps(dataset: xr.Dataset, known: tuple[str, ...]) -> Iterator[_Sheet]:
+    """Yield variables as they are: maps, and series of maps."""
+    for key, array in dataset.data_vars.items():
+        name = str(key)
+        if name in known or array.dims[-2:] != MAP_DIMS or array.dtype.kind not in "biuf" or array.ndim > _LAYERED:
+            continue
+        dtype = {"f": "float32", "b": "uint8"}.get(array.dtype.kind, array.dtype.name)
+        layered = array.ndim == _LAYERED
+        names = tuple(dimension_labels(dataset, str(array.dims[0]))) if layered else (name,)
+        tags = {"units": str(array.attrs.get("units", "1")), "variable": name}
+        yield _Sheet(name, _layers_of(array, layered=layered), names, tags, dtype)
+
+
+def _layers_of(array: xr.DataArray, *, layered: bool) -> Iterator[npt.NDArray[Any]]:
+    """Yield one map after the other; only that one is in memory."""
+    for index in range(array.shape[0] if layered else 1):
+        yield np.asarray(array[index].values if layered else array.values)
 
 
 def _make_folder(folder: Path) -> None:
@@ -106,10 +147,10 @@ def _motion_sheets(motion: xr.Dataset) -> Iterator[_Sheet]:
             for name, ending in (("value", ""), ("sigma", "_sigma")):
                 if name in motion:
                     band = motion[name].sel(term=term, component=component).values
-                    yield _Sheet(
-                        f"{term}_{component}{ending}", band[None], (f"{term} {component}{ending} [{unit}]",), tags
-                    )
+                    yield _Sheet(f"{term}_{component}{ending}", [band], (f"{term} {component}{ending} [{unit}]",), tags)
     yield from _speed_sheets(motion)
+    if "mintpy" in motion.attrs:
+        yield from _plain_maps(motion, ("value", "sigma"))
 
 
 def _speed_sheets(motion: xr.Dataset) -> Iterator[_Sheet]:
@@ -117,9 +158,9 @@ def _speed_sheets(motion: xr.Dataset) -> Iterator[_Sheet]:
     if movement is None:
         return
     tags = {"units": movement.unit, "term": "rate", "component": "speed"}
-    yield _Sheet("speed", movement.speed[None], (f"speed [{movement.unit}]",), tags)
+    yield _Sheet("speed", [movement.speed], (f"speed [{movement.unit}]",), tags)
     if movement.has_sigma:
-        yield _Sheet("speed_sigma", movement.sigma[None], (f"sigma of speed [{movement.unit}]",), tags)
+        yield _Sheet("speed_sigma", [movement.sigma], (f"sigma of speed [{movement.unit}]",), tags)
 
 
 def _series_sheets(series: xr.Dataset) -> Iterator[_Sheet]:
@@ -129,7 +170,8 @@ def _series_sheets(series: xr.Dataset) -> Iterator[_Sheet]:
         tags = {"units": "m", "component": component, "reference_time": reference}
         for name, ending in (("displacement", ""), ("sigma", "_sigma")):
             if name in series:
-                yield _Sheet(f"{component}{ending}", series[name].sel(component=component).values, dates, tags)
+                layers = _layers_of(series[name].sel(component=component), layered=True)
+                yield _Sheet(f"{component}{ending}", layers, dates, tags)
 
 
 def _pair_sheets(stack: xr.Dataset) -> Iterator[_Sheet]:
@@ -156,7 +198,7 @@ def _image_sheets(cube: xr.Dataset) -> Iterator[_Sheet]:
     for index, label in enumerate(dimension_labels(cube, "time")):
         yield _Sheet(
             label,
-            cube["image"].isel(time=index).values[None],
+            [cube["image"].isel(time=index).values],
             ("image",),
             {"time": str(cube["time"].values[index])[:19]},
         )

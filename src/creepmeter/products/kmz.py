@@ -12,16 +12,16 @@ import numpy.typing as npt
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from PIL import Image, ImageDraw
-from pyproj import Transformer
 
 from creepmeter.errors import StoreError
 from creepmeter.io.warp import geographic_grid, resample, window_below
-from creepmeter.model.grid import Grid, map_position, part_of_grid, pixel_position
+from creepmeter.model.grid import Grid, part_of_grid, pixel_position
 from creepmeter.products import kml
 from creepmeter.products.kml import LatLonBox
 from creepmeter.products.kmz_options import KmzOptions
 from creepmeter.products.mapfile import MapFile, MapLayer, Mask, strips
 from creepmeter.products.paint import CLEAR, Paint, make_paint
+from creepmeter.products.places import Places
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -225,10 +225,8 @@ def _reference_place(file: MapFile) -> tuple[float, float] | None:
     pixel = file.reference()
     if pixel is None:
         return None
-    x, y = map_position(file.grid, pixel[1], pixel[0])
-    bring = Transformer.from_crs(file.grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
-    longitude, latitude = bring.transform(float(x), float(y))
-    return float((longitude + 180) % 360 - 180), float(latitude)
+    longitude, latitude = Places(file.grid).of(np.array([pixel[1]]), np.array([pixel[0]]))
+    return float(longitude[0]), float(latitude[0])
 
 
 def _add_reference(parent: kml.Element, file: MapFile, position: tuple[float, float]) -> None:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pyproj import Transformer
 
 from creepmeter.errors import InputError
-from creepmeter.model.grid import map_position
 from creepmeter.products import kml
 from creepmeter.products.balloon import balloon_text, chart_data
 from creepmeter.products.beside import TEMPORAL_COHERENCE, VELOCITY, beside
@@ -20,6 +18,7 @@ from creepmeter.products.kmz import KMZ, description, dot_icon, require_ending
 from creepmeter.products.kmz_options import KmzOptions, KmzSeriesOptions
 from creepmeter.products.mapfile import MapFile, MapLayer, Mask, require_series
 from creepmeter.products.paint import COLOURS, Paint, make_paint
+from creepmeter.products.places import Places, places_of
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -98,17 +97,14 @@ class _Points:
     paint: Paint
     coherence: MapLayer | None
     height: MapLayer | None
-    places: tuple[MapLayer, MapLayer] | None  # longitude and latitude, in radar coordinates
+    places: Places
 
     def position(self, row: int, columns: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Return longitudes and latitudes of the centres of pixels."""
-        if self.places is not None:
-            longitude, latitude = (layer.floats(slice(row, row + 1))[0, columns] for layer in self.places)
-            return longitude, latitude
-        x, y = map_position(self.file.grid, columns + 0.5, np.full(len(columns), row + 0.5))
-        bring = Transformer.from_crs(self.file.grid.crs.to_wkt(), "EPSG:4326", always_xy=True)
-        longitude, latitude = (np.asarray(values, np.float64) for values in bring.transform(x, y))
-        return (longitude + 180) % 360 - 180, latitude
+        first, last = int(columns[0]), int(columns[-1]) + 1
+        found = self.places.at(slice(row, row + 1), slice(first, last))
+        longitude, latitude = (values[0, columns - first] for values in found)
+        return longitude, latitude
 
 
 def _open(files: SeriesFiles, options: KmzSeriesOptions) -> _Points:
@@ -119,18 +115,12 @@ def _open(files: SeriesFiles, options: KmzSeriesOptions) -> _Points:
     coherence = files.coherence or beside(files.series, TEMPORAL_COHERENCE)
     geometry = None if files.geometry is None else file.beside(files.geometry)
     height = geometry.layer("height") if geometry is not None and "height" in geometry.arrays else None
-    places = None
-    if not file.is_geocoded:
-        if geometry is None or not {"latitude", "longitude"} <= set(geometry.arrays):
-            message = f"{files.series} is in radar coordinates: give -g, a geometry with latitude and longitude"
-            raise InputError(message)
-        places = geometry.layer("longitude"), geometry.layer("latitude")
     span = {"vmin": options.vmin, "vmax": options.vmax, "cmap": options.cmap, "label": "velocity"}
     wrap = {"wrap": True, "wrap_range": (options.vmin, options.vmax)} if options.wrap else {}
     paint = make_paint(velocity, mask, KmzOptions.model_validate(span | wrap))
     return _Points(
         file, name, velocity, _speeds(velocity, mask), paint,
-        file.beside(coherence).layer() if coherence.is_file() else None, height, places,
+        file.beside(coherence).layer() if coherence.is_file() else None, height, places_of(file, geometry),
     )  # fmt: skip
 
 
