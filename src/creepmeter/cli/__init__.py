@@ -39,6 +39,9 @@ COMMANDS = {
         "creepmeter.cli.validate", "Compare a velocity map with survey pegs and GNSS stations.", "Velocity"
     ),
     "gnss": Entry("creepmeter.cli.gnss", "Compare a radar velocity with the GNSS stations on it.", "Velocity"),
+    "structure-function": Entry(
+        "creepmeter.cli.structure_function", "Say how large errors are by the distance between two points.", "Velocity"
+    ),
     "statistics": Entry("creepmeter.cli.statistics", "Say how fast the ground moves within polygons.", "Velocity"),
     "detect": Entry("creepmeter.cli.detect", "Find areas that move faster than their errors allow.", "Velocity"),
     "downslope": Entry(

@@ -21,7 +21,10 @@ _RANGE = click.Tuple((int, int))
 )
 @click.argument("file", type=FILE)
 @click.option("-m", "--mask", "mask_file", type=FILE, required=True, help="Mask: values stay where it is nonzero.")
-@click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Default: NAME_msk.h5.")
+@click.option(
+    "-o", "--output", "--outfile", "target", type=click.Path(dir_okay=False, path_type=Path),
+    help="Default: NAME_msk.h5.",
+)  # fmt: skip
 @click.option("--vmin", "--mask-vmin", "-t", "minimum", type=float, help="Values stay where the mask is at least this.")
 @click.option("--vmax", "--mask-vmax", "maximum", type=float, help="Values stay where the mask is at most this.")
 @click.option("-x", "columns", type=_RANGE, metavar="X0 X1", help="Columns where values stay.")

@@ -22,10 +22,12 @@ _NAMES = {"coherence": "avgSpatialCoh.h5", "offsetSNR": "avgSpatialSNR.h5"}
 @click.argument("file", type=FILE)
 @click.option("-d", "--ds", "--dataset", "name", default="coherence", show_default=True, help="What is averaged.")
 @click.option(
-    "-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Default: MintPy's name for it."
-)
+    "-o", "--output", "--outfile", "target", type=click.Path(dir_okay=False, path_type=Path),
+    help="Default: MintPy's name for it.",
+)  # fmt: skip
+@click.option("--update", is_flag=True, help="It is made anew in any case.", hidden=True)
 @memory_flag
-def command(file: Path, name: str, target: Path | None, memory_gb: float) -> None:
+def command(file: Path, name: str, target: Path | None, update: bool, memory_gb: float) -> None:
     """Average the used pairs of a stack at each pixel.
 
     Of unwrapped phase this is the average velocity, metres per year toward the satellite; the stack needs a reference
@@ -35,6 +37,7 @@ def command(file: Path, name: str, target: Path | None, memory_gb: float) -> Non
     from creepmeter.workflow.sbas.masks import make_average
     from creepmeter.workflow.sbas.overview import make_stack_velocity
 
+    del update
     announce_compilation()
     is_phase = name.startswith("unwrapPhase")
     default = "avgPhaseVelocity.h5" if is_phase else _NAMES.get(name, f"avg{name[:1].upper()}{name[1:]}.h5")

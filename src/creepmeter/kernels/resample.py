@@ -62,7 +62,8 @@ def fit_resampled(values: npt.NDArray[Any], design: Doubles, counts: Doubles) ->
         Of the samples that determine all coefficients.
     """
     pixels = values.shape[1]
-    out = Resampled(*(np.full((design.shape[1], pixels), np.nan) for _ in range(2)), np.zeros(pixels))
+    shape = design.shape[1], pixels
+    out = Resampled(np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(pixels))
     present = np.isfinite(values)
     patterns, which = np.unique(np.packbits(present, axis=0), axis=1, return_inverse=True)
     for k in range(patterns.shape[1]):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # slow to load
     from creepmeter.model.grid import Grid
 
 _EDGES = ("X_FIRST", "Y_FIRST", "X_STEP", "Y_STEP")
+_EARTH_RADIUS_M = 6_371_000.0
 _ABSENT = ("", "none", "None", "N/A", "NONE")
 
 
@@ -92,3 +93,48 @@ def _zone_code(zone: str, where: object) -> str:
     # the letter is the hemisphere; where it is a latitude band instead, those before N lie south
     base = 32700 if letter == "S" or letter < "N" else 32600
     return str(base + int(number))
+
+
+def ground_spacing(attributes: Mapping[str, str], shape: tuple[int, int], where: object) -> tuple[float, float]:
+    """Return height and width of a pixel on the ground, metres; in radar coordinates at the middle of the swath.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of the file.
+    shape : (int, int)
+        Rows and columns.
+    where : object
+        File, for messages.
+
+    Raises
+    ------
+    StoreError
+        An attribute is missing.
+
+    Notes
+    -----
+    On a sphere of radius R, a satellite at height H sees slant range r at incidence angle
+    cos a = ((R + H)^2 - R^2 - r^2) / (2 r R). Pixels of azimuth are as long as the satellite flies: on the ground they
+    are shorter by R / (R + H), except GAMMA's, which are those on the ground.
+    """
+    grid = grid_from(attributes, shape, where)
+    if grid is not None:
+        from creepmeter.model.grid import metres_per_cell  # noqa: PLC0415
+
+        width, height = metres_per_cell(grid)
+        return height, width
+    names = ("AZIMUTH_PIXEL_SIZE", "RANGE_PIXEL_SIZE", "STARTING_RANGE", "HEIGHT")
+    given = {name: number_of(attributes, name, where) or 0.0 for name in names}
+    along, across, near, orbit = given.values()
+    radius = number_of(attributes, "EARTH_RADIUS", where) or _EARTH_RADIUS_M
+    missing = [name for name, value in given.items() if not value > 0]
+    if missing:
+        message = (
+            f"{where}: {', '.join(missing)} missing, the size of a pixel on the ground is not known; load it again"
+        )
+        raise StoreError(message)
+    middle = near + across * shape[1] / 2
+    cosine = ((radius + orbit) ** 2 - radius**2 - middle**2) / (2 * middle * radius)
+    on_ground = 1.0 if attributes.get("PROCESSOR") == "gamma" else radius / (radius + orbit)
+    return along * on_ground, across / max(1.0 - cosine**2, 1e-6) ** 0.5
