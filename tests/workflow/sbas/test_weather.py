@@ -112,14 +112,14 @@ def _expected_delays(project: Path) -> np.ndarray:
     facts = read_attributes(geometry)
     height, incidence = (read_map(geometry, name).astype(np.float64) for name in ("height", "incidenceAngle"))
     rows, columns = np.indices(height.shape)
-    latitude = float(facts["Y_FIRST"]) + (rows + 0.5) * float(facts["Y_STEP"])
-    longitude = float(facts["X_FIRST"]) + (columns + 0.5) * float(facts["X_STEP"])
+    latitude = np.asarray(float(facts["Y_FIRST"]) + (rows + 0.5) * float(facts["Y_STEP"]))
+    longitude = np.asarray(float(facts["X_FIRST"]) + (columns + 0.5) * float(facts["X_STEP"]))
     pixels = Pixels(latitude, longitude, height)
     cubes = [zenith_cube(_air(date).fields(NODES, date), 0.0, height.max()) for date in DATES]
     return np.array([pixels.delay(cube) for cube in cubes]) / np.cos(np.radians(incidence))
 
 
-# ------------------------------------------------------------------------------------------------- delays and the series
+# ------------------------------------------------------------------------------------------------ delays and the series
 
 
 def test_delays_are_absolute_and_toward_the_satellite(project: Path) -> None:
@@ -311,7 +311,7 @@ def test_dates_in_names_are_found_whatever_stands_around_them(tmp_path: Path) ->
     found = dated_files([tmp_path, tmp_path / "none"], (".grb", ".nc4"))
     assert {file.path.name for file in found} == set(names[:4])
     hours = {file.path.name: (str(file.time)[11:13] if file.has_hour else "") for file in found}
-    assert list(hours[name] for name in names[:4]) == ["16", "18", "15", ""]
+    assert [hours[name] for name in names[:4]] == ["16", "18", "15", ""]
     best = files_of_day(found, np.datetime64("2012-04-19T17:20", "ns"))
     assert best[0].name == names[1]
     assert best[-1].name == names[3]
@@ -333,7 +333,7 @@ def _write_gacos(folder: Path, date: str, kind: str) -> Path:
     if kind == "tif":
         grid = GeoBox(values.shape, Affine(0.002, 0.0, x[0] - 0.001, 0.0, -0.002, y[0] + 0.001), "EPSG:4326")
         path = folder / f"{date}.ztd.tif"
-        write_geotiff(path, [values], grid)
+        write_geotiff(path, values, grid)
         return path
     path = folder / f"{date}.ztd"
     values.astype("<f4").tofile(path)
@@ -474,7 +474,7 @@ def test_a_run_corrects_by_era5_and_fits_the_delays_too(tmp_path: Path) -> None:
     )
     measured = read_map(work / "maskTempCoh.h5") != 0
     # a line fitted to a sum is the sum of the lines
-    np.testing.assert_allclose(sum(apart)[measured], read_map(whole, "velocity")[measured], atol=2e-5)
+    np.testing.assert_allclose((apart[0] + apart[1])[measured], read_map(whole, "velocity")[measured], atol=2e-5)
     facts = read_attributes(work / "velocity.h5")
     assert delays[int(facts["REF_Y"]), int(facts["REF_X"])] == pytest.approx(0.0, abs=1e-9)
     third = run_sbas(template, folder=work, end="velocity")
