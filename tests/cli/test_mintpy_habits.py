@@ -80,7 +80,7 @@ def test_flags_have_all_their_names_and_none_means_two_things(command: str, opti
     ("name", "told"),
     [
         ("iono_tec.py", "no command 'iono_tec.py': it is not there yet; see docs, how-to/coming-from-mintpy"),
-        ("tropo_pyaps3", "it is not there yet"),
+        ("closure_phase_bias", "it is not there yet"),
         ("prep_nisar.py", "it is not there yet"),
         ("prep_aria", "`creepmeter load interferograms --processor aria`; see docs, how-to/coming-from-mintpy"),
         ("save_gdal.py", "use `creepmeter save geotiff`"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from creepmeter.corrections.atmosphere import columns_of, saturation
@@ -19,10 +20,10 @@ NODES = Axes(np.arange(30.0, 32.01, 0.25), np.arange(130.0, 131.51, 0.25))
 TIME = "20200101T060000"
 
 
-def _saastamoinen(pressure_pa: float) -> np.ndarray:
+def _saastamoinen(pressure_pa: float) -> npt.NDArray[np.float64]:
     """Hydrostatic delay of Saastamoinen (1972) at height 0, with gravity at the centre of mass of the air."""
     latitude = NODES.latitudes()
-    return 0.0022768 * pressure_pa / 100 / (1 - 0.00266 * np.cos(2 * np.radians(latitude)))
+    return np.asarray(0.0022768 * pressure_pa / 100 / (1 - 0.00266 * np.cos(2 * np.radians(latitude))))
 
 
 @pytest.mark.parametrize(("pressure_pa", "temperature"), [(101_325.0, 280.0), (103_000.0, 250.0), (98_000.0, 300.0)])
@@ -114,9 +115,10 @@ def test_relative_and_specific_humidity_are_the_same_air() -> None:
 # ------------------------------------------------------------------------------------------------------------ at pixels
 
 
-def _pixels(latitude: object, longitude: object, height: object) -> Pixels:
+def _pixels(latitude: npt.ArrayLike, longitude: npt.ArrayLike, height: npt.ArrayLike) -> Pixels:
     values = (np.atleast_2d(np.asarray(value, np.float64)) for value in (latitude, longitude, height))
-    return Pixels(*np.broadcast_arrays(*values))
+    lat, lon, metres = np.broadcast_arrays(*values)
+    return Pixels(lat, lon, metres)
 
 
 def test_at_nodes_and_heights_of_the_table_the_delay_is_exact() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def _delays(fields: WeatherFields) -> np.ndarray:
 
 
 def _write(path: Path, layout: Layout = "cds", nodes: Axes = NODES, air: Air = AIR) -> Path:
-    engine = "scipy" if layout == "cds-former" else "h5netcdf"
+    engine: Literal["scipy", "h5netcdf"] = "scipy" if layout == "cds-former" else "h5netcdf"
     weather_file(air.fields(nodes, TIME), layout).to_netcdf(path, engine=engine)
     return path
 

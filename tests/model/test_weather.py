@@ -59,7 +59,8 @@ def test_a_gap_between_nodes_is_no_cover() -> None:
 
 def test_projected_nodes_cover_an_area_in_degrees() -> None:
     system = str(CRS.from_user_input(NARR).to_wkt())
-    axes = Axes(np.arange(-20, 20) * 32_463.0, np.arange(-20, 20) * 32_463.0, system)
+    nodes = np.arange(-20.0, 20.0) * 32_463.0
+    axes = Axes(nodes, nodes, system)
     area = Area(49.0, 50.5, -108.0, -106.0)
     cut, _, _ = window_of(axes, area, "file")
     latitude = cut.latitudes()

@@ -44,7 +44,7 @@ class DelayCube:
         if len(self.heights) < _LEVELS:
             return self
         first, last = int(np.floor(lowest_m / step_m)), int(np.ceil(highest_m / step_m))
-        wanted = step_m * np.arange(first, max(last, first + 1) + 1)
+        wanted = step_m * np.arange(first, max(last, first + 1) + 1, dtype=np.float64)
         near = np.clip(wanted, self.heights[0], self.heights[-1])
         curve = PchipInterpolator(self.heights, self.delay, axis=0)
         ends = self.heights[[0, -1]]

@@ -102,7 +102,7 @@ def zenith_cube(
         Between heights, metres.
     """
     first, last = int(np.floor(lowest_m / step_m)), int(np.ceil(highest_m / step_m))
-    heights = step_m * np.arange(first, max(last, first + 1) + 1)
+    heights = step_m * np.arange(first, max(last, first + 1) + 1, dtype=np.float64)
     hydrostatic, wet = zenith_delays(fields, heights)
     delay = {"dry": hydrostatic, "wet": wet}[kind] if kind != "comb" else hydrostatic + wet
     return DelayCube(heights, fields.axes, delay, fields.source)
@@ -129,11 +129,11 @@ def _log_mean(first: Floats, second: Floats) -> Floats:
     even = np.abs(ratio) < _EVEN
     with np.errstate(invalid="ignore", divide="ignore"):
         curved = (first - second) / ratio
-    return np.where(even, (first + second) / 2, curved)
+    return np.asarray(np.where(even, (first + second) / 2, curved))
 
 
 def _pick(values: Floats, level: npt.NDArray[np.intp]) -> Floats:
-    return np.take_along_axis(values, level, axis=0)[0]
+    return np.asarray(np.take_along_axis(values, level, axis=0)[0])
 
 
 def _at_height(

@@ -118,7 +118,7 @@ def read_zenith_cube(path: str | Path, area: Area, names: Sequence[str]) -> tupl
             message = f"{path} has no {', '.join(lacking)}: give a file OPERA_L4_TROPO-ZENITH_*.nc"
             raise ImageError(message)
         y, x = (_axis(held, role, found) for role in ("y", "x"))
-        axes = Axes(*(held[name].to_numpy().astype(np.float64) for name in (y, x)))
+        axes = Axes(held[y].to_numpy().astype(np.float64), held[x].to_numpy().astype(np.float64))
         axes, rows, columns = window_of(axes, area, str(path))
         parts = [_window(held[name], y, x, rows, columns) for name in names]
         delay = np.sum([_merged(part, (heights, y, x)) for part in parts], axis=0)
@@ -235,7 +235,7 @@ def _merged(part: xr.DataArray, dims: tuple[str, str, str]) -> Floats:
     held = part.transpose(*rest, *dims).to_numpy().astype(np.float64)
     held = held.reshape(-1, *held.shape[len(rest) :])
     held = np.where(np.abs(held) > _NOT_THERE, np.nan, held)
-    found = held[0]
+    found: Floats = held[0]
     for other in held[1:]:
         found = np.where(np.isfinite(found), found, other)
     return found

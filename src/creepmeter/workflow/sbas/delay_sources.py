@@ -97,7 +97,9 @@ class DelaySource:
 
 def _collect(dates: Epochs, find: Callable[[Epoch], Found]) -> DatedDelays:
     """Look for the delay of every date; what is not there, or cannot be used, is named."""
-    kept, zenith, missing, inputs = [], [], {}, {}
+    kept, zenith = [], []
+    missing: dict[str, str] = {}
+    inputs: dict[str, str] = {}
     for date in dates:
         try:
             found, paths = find(date)
@@ -204,7 +206,7 @@ def opera_delays(files: Sequence[at.DatedFile], dates: Epochs, times: Epochs, ex
 def _nearest_run(time: Epoch) -> Epoch:
     """Return the nearest of 0, 6, 12 and 18 hours, perhaps of the next day."""
     day = time.astype("datetime64[D]").astype("datetime64[ns]")
-    return day + round(float((time - day) / _HOUR) / _OPERA_STEP) * _OPERA_STEP * _HOUR
+    return np.datetime64(day + round(float((time - day) / _HOUR) / _OPERA_STEP) * _OPERA_STEP * _HOUR, "ns")
 
 
 # --------------------------------------------------------------------------------------------------------------- GACOS
@@ -235,7 +237,8 @@ class DelayMap:
 
     def _axes(self) -> tuple[Floats, Floats]:
         affine, (rows, columns) = self.grid.affine, self.grid.shape
-        return affine.f + affine.e * (np.arange(rows) + 0.5), affine.c + affine.a * (np.arange(columns) + 0.5)
+        down, across = (np.arange(count, dtype=np.float64) + 0.5 for count in (rows, columns))
+        return affine.f + affine.e * down, affine.c + affine.a * across
 
     def delay(self, pixels: Pixels) -> Floats:
         """Return the delay of pixels, bilinear, NaN where the map has none."""

@@ -56,12 +56,12 @@ def _delays(kind: Kind) -> Method:
     """Return how delays of a weather model, or maps of them, are taken off."""
 
     def depends(run: SbasSetting) -> object:
-        from creepmeter.workflow.sbas.weather import weather_depends
+        from creepmeter.workflow.sbas.weather_step import weather_depends
 
         return weather_depends(run, kind)
 
     def make(run: SbasSetting, source: str, target: str) -> Made:
-        from creepmeter.workflow.sbas.weather import correct_by_delays
+        from creepmeter.workflow.sbas.weather_step import correct_by_delays
 
         return correct_by_delays(run, kind, source, target)
 

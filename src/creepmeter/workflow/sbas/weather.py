@@ -9,20 +9,15 @@ from pathlib import Path
 from creepmeter.blocks import Progress
 from creepmeter.errors import CreepmeterError
 from creepmeter.io.mintpy.product import read_attributes
-from creepmeter.io.provenance import digest_file
 from creepmeter.model.epoch import Epochs
 from creepmeter.workflow.sbas import delay_files
 from creepmeter.workflow.sbas.chain import delay_name, final_series
 from creepmeter.workflow.sbas.delay_series import subtract_delays, write_delays
-from creepmeter.workflow.sbas.delay_sources import DelaySource, Extent, Kind
-from creepmeter.workflow.sbas.folder import SbasSetting, identity
-from creepmeter.workflow.sbas.make import Made
+from creepmeter.workflow.sbas.delay_sources import DelaySource, Extent
+from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.pixel_geometry import PixelGeometry
 from creepmeter.workflow.sbas.velocity import Series, excluded_dates, fit_velocity_file
-from creepmeter.workflow.sbas.weather_fetch import advice, fetch_missing, folder_from
-
-STEP = "correct_troposphere"
-_KEYS = {"pyaps": "weatherDir", "gacos": "gacosDir", "opera": "operaDir"}
+from creepmeter.workflow.sbas.weather_fetch import advice, fetch_missing
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ def make_delays(
     extent = Extent(*pixels.extent())
     failed = fetch_missing(source, times, extent.area)
     delays = source.delays(dates, times, extent)
-    notes = (*failed, *_told(source, delays.missing, len(dates)))
+    notes = (*failed, *told_of(source, delays.missing, len(dates)))
     if len(delays.dates) == 0:
         return Delayed(None, delays.dates, notes)
     told = read_attributes(geometry) if attributes is None else attributes
@@ -93,8 +88,18 @@ def make_delays(
     return Delayed(target, delays.dates, notes)
 
 
-def _told(source: DelaySource, missing: Mapping[str, str], count: int) -> list[str]:
-    """Return a sentence on the dates without a delay, if there are any."""
+def told_of(source: DelaySource, missing: Mapping[str, str], count: int) -> list[str]:
+    """Return a sentence on the dates without a delay, what becomes of them and the way out, if there are any.
+
+    Parameters
+    ----------
+    source : DelaySource
+        Where delays come from.
+    missing : mapping of str to str
+        Date YYYYMMDD -> why there is none.
+    count : int
+        Number of all dates.
+    """
     if not missing:
         return []
     fate = "are left out" if source.options.missing == "drop" and len(missing) < count else "are not corrected"
@@ -142,43 +147,6 @@ def correct_file(
         drop = source.options.missing == "drop"
         subtract_delays(series, delays, target, drop_missing=drop, memory_gb=memory_gb, progress=progress)
     return made
-
-
-# ---------------------------------------------------------------------------------------------------------- of the step
-
-
-def _source(run: SbasSetting, kind: Kind) -> DelaySource | None:
-    """Return where the template has delays come from; None where its folder is a variable that is not set."""
-    folder = folder_from(run.template.text(f"troposphericDelay.{_KEYS[kind]}"), run.folder)
-    return None if folder is None else DelaySource(kind, folder, run.template.weather)
-
-
-def weather_depends(run: SbasSetting, kind: Kind) -> object:
-    """Return options, geometry, and the files of the folder."""
-    source = _source(run, kind)
-    if source is None:
-        return [run.template.weather.model_dump(mode="json"), None]
-    files = {file.path.name: digest_file(file.path) for file in source.files()}
-    return [source.options.model_dump(mode="json"), str(source.folder), files, identity(run.geometry())]
-
-
-def correct_by_delays(run: SbasSetting, kind: Kind, name: str, target: str) -> Made:
-    """Correct a series of the work folder; what cannot be corrected is left out, and named."""
-    source = _source(run, kind)
-    if source is None:
-        source = DelaySource(kind, run.folder, run.template.weather)
-    delays = delay_name(run)
-    made = correct_file(
-        source,
-        run.work / name,
-        run.geometry(),
-        run.work.inputs / delays,
-        run.work / target,
-        memory_gb=run.memory_gb,
-        progress=run.progress,
-    )
-    told = [f"{STEP}: {text}" for text in made.notes]
-    return Made(() if made.delays is None else (target, f"inputs/{delays}"), left_out=told)
 
 
 def fit_delays(run: SbasSetting, target: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,16 +33,28 @@ def missing_requests(source: DelaySource, times: Epochs, area: Area) -> list[Era
     """
     if source.kind != "pyaps" or source.options.model not in _FETCHED:
         return []
-    files, bounds, found = source.files(), Bounds.around(area), []
+    bounds = Bounds.around(area)
+    return [Era5Request(day_of(hour), _hour_of(hour), bounds) for hour in _lacking(source, times)]
+
+
+def _hour_of(time: Epoch) -> int:
+    return int((time - time.astype("datetime64[D]")) / _HOUR)
+
+
+def _lacking(source: DelaySource, times: Epochs) -> list[Epoch]:
+    """Return the hours that there is no file of; one of another hour of the day will do for the nearest."""
+    files, found = source.files(), []
     for time in times:
         hours = _hours(source, time)
-        lacking = [hour for hour in hours if not at.files_at(files, hour)]
-        if len(hours) == 1 and at.files_of_day(files, time):
-            lacking = []
-        found += [
-            Era5Request(day_of(hour), int((hour - hour.astype("datetime64[D]")) / _HOUR), bounds) for hour in lacking
-        ]
+        if len(hours) > 1 or not at.files_of_day(files, time):
+            found += [hour for hour in hours if not at.files_at(files, hour)]
     return list(dict.fromkeys(found))
+
+
+def could_fetch(source: DelaySource, times: Epochs) -> bool:
+    """Tell whether files are missing that could be downloaded."""
+    fetched = source.kind == "pyaps" and source.options.model in _FETCHED
+    return fetched and not why_no_download() and bool(_lacking(source, times))
 
 
 def _hours(source: DelaySource, time: Epoch) -> list[Epoch]:
@@ -91,8 +104,6 @@ def advice(source: DelaySource, missing: Mapping[str, str], hour: int | None = N
 
 def folder_from(text: str | None, base: Path) -> Path | None:
     """Return a folder from a text with variables; None where one of them is not set."""
-    import os
-
     plain = os.path.expandvars(str(text or ""))
     if not plain or "$" in plain:
         return None
