@@ -213,6 +213,17 @@ def test_missing_heights_do_not_change_the_shade_of_the_others() -> None:
     assert np.ptp(part[:, 41:]) > 0.5
 
 
+def test_radar_coordinates_have_rows_and_columns_but_no_north_and_no_scale() -> None:
+    figure = map_figure(np.arange(1200.0).reshape(30, 40), pixel_grid((30, 40)))
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    assert furniture_of(figure) == set()
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Column", "Row")
+    rows = [(label.get_position()[1], label.get_text()) for label in axes.get_yticklabels()]
+    assert all(int(text) == -round(place) for place, text in rows)  # rows count down from the top
+    assert "N" in furniture_of(map_figure(np.zeros((30, 40)), pixel_grid((30, 40), 10.0)))
+
+
 def test_relief_is_lit_from_the_north_west() -> None:
     y, x = np.mgrid[:40, :40]
     ridge = -np.abs(x + y - 39.0) * 10  # north-west slope above the ridge, south-east slope below

@@ -24,6 +24,7 @@ Outline = Any  # a shapely geometry, or an array (n, 2) of map coordinates
 
 MAX_SHOWN_PX = 1600  # a figure shows no more; larger images are thinned before they are drawn
 _SQUARE_SHARE = 0.012  # of the longer side: half a square that marks a pixel
+_PIXELS = ("Column", "Row")
 _KM = 1000.0
 
 
@@ -60,7 +61,7 @@ class Frame:
     scale : float
         Axis units per unit of the reference system.
     metres : float or None
-        Metres per axis unit; None on a grid in degrees.
+        Metres per axis unit; None on a grid in degrees or in pixels.
     labels : (str, str) or None
         Labels of the axes; None where coordinates mean nothing (no reference system).
     aspect : float
@@ -83,7 +84,8 @@ class Frame:
             The grid is rotated.
         """
         if grid.crs is None:
-            return cls(_extent(grid, 1.0), 1.0, 1.0, None)
+            in_pixels = abs(grid.affine.a) == 1.0 == abs(grid.affine.e)  # radar coordinates, or the size is not known
+            return cls(_extent(grid, 1.0), 1.0, None, _PIXELS) if in_pixels else cls(_extent(grid, 1.0), 1.0, 1.0, None)
         if grid.crs.geographic:
             extent = _extent(grid, 1.0)
             middle = math.radians((extent[2] + extent[3]) / 2)
@@ -232,4 +234,8 @@ def label_axes(axes: Axes, frame: Frame) -> None:
     axes.set_xlabel(frame.labels[0], fontsize=FONT_PT, labelpad=2)
     axes.set_ylabel(frame.labels[1], fontsize=FONT_PT, labelpad=2)
     axes.locator_params(nbins=4)
+    if frame.labels == _PIXELS:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _place: f"{abs(value):.0f}")  # rows count down from the top
+        return
     axes.ticklabel_format(useOffset=False, style="plain")

@@ -75,6 +75,15 @@ _MAPS = (
         masked=True,
     ),
     _Map(
+        "geo/geo_velocity.h5",
+        "velocity",
+        "velocity",
+        "The same on the map: the pixel of the radar that lies nearest.",
+        "Velocity",
+        {"unit": "mm/year"},
+        masked=True,
+    ),
+    _Map(
         at.VELOCITY,
         "velocityStd",
         "velocity",
@@ -148,12 +157,23 @@ def _maps(run: SbasSetting) -> Iterator[Drawing]:
             continue
 
         def draw(one: _Map = one, path: Path = path) -> Drawn:
-            mask = reliable(run) if one.masked else _seen(run) if one.file == at.STACKED else None
             options = ViewOptions.model_validate({**one.options, "width_in": WIDTH_IN, "title": base_name(one)})
-            dataset = _with_reference(run, _readable(open_raw(path), one))
+            dataset, mask = _readable(open_raw(path), one), _mask_for(run, one)
+            if "REF_Y" not in dataset.attrs:
+                dataset = _with_reference(run, dataset)
             return view(dataset, one.variable, options=options, mask=mask)
 
         yield Drawing(f"{base_name(one)}.png", one.section, one.caption, draw)
+
+
+def _mask_for(run: SbasSetting, one: _Map) -> Bools | None:
+    """Return where a map is drawn, None = everywhere."""
+    if one.masked and one.file.startswith("geo/"):
+        path = run.work / "geo" / f"geo_{at.RELIABLE}"
+        return np.asarray(open_raw(path)["mask"].values) != 0 if path.exists() else None
+    if one.masked:
+        return reliable(run)
+    return _seen(run) if one.file == at.STACKED else None
 
 
 def _with_reference(run: SbasSetting, dataset: xr.Dataset) -> xr.Dataset:
@@ -166,7 +186,7 @@ def _with_reference(run: SbasSetting, dataset: xr.Dataset) -> xr.Dataset:
 
 def base_name(one: _Map) -> str:
     """Return the name of a figure without ending: that of the file, or of a second variable in it."""
-    stem = one.file.removesuffix(".h5")
+    stem = Path(one.file).stem
     return one.variable if one.variable.startswith(stem) else stem
 
 

@@ -24,6 +24,7 @@ from creepmeter.workflow.sbas.template_file import settings_text
 logger = logging.getLogger(__name__)
 _PRODUCTS = (*at.VELOCITIES, *at.VELOCITIES.values(), *at.INVERTED, at.WATER, at.COMPONENTS, at.COHERENCE, at.STACKED)
 _PRODUCTS_OF_CORRECTIONS = ("demErr.h5", "rms_timeseriesResidual_ramp.txt", "exclude_date.txt", "reference_date.txt")
+_PRODUCTS_ON_THE_MAP = ("geo/geo_velocity.h5", "geo/geo_maskTempCoh.h5")
 _TITLES = {
     "velocity": "Velocity",
     "series": "Displacement over time",
@@ -104,7 +105,7 @@ def _key(run: SbasSetting, name: str, *more: object) -> str:
     if run.work.is_loaded:
         opened = run.stack()
         stack = [run.pixels(), opened.keep.tolist(), opened.reference]
-    products = (*_PRODUCTS, *_PRODUCTS_OF_CORRECTIONS, final_series(run))
+    products = (*_PRODUCTS, *_PRODUCTS_OF_CORRECTIONS, *_PRODUCTS_ON_THE_MAP, final_series(run))
     return digest_text(name, stack, [identity(run.work / product) for product in products], *more)
 
 
