@@ -18,7 +18,7 @@ Values: TypeAlias = npt.NDArray[Any]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Singles: TypeAlias = npt.NDArray[np.float32]
 
-LANES = 64  # pixels side by side
+LANES = 16  # pixels side by side; all that is known of them stays in the first cache
 CHUNK = 1024
 LEAST = 1e-12  # share of the squares of a function that others must leave, to tell it from them
 
@@ -135,7 +135,9 @@ def _correct_range(
         factor[first : first + width] = found[:width]
 
 
-def take_off(values: Values, columns: Doubles, plan: Plan) -> tuple[Doubles, Singles, Singles]:
+def take_off(
+    values: Values, columns: Doubles, plan: Plan, room: tuple[Singles, Singles] | None = None
+) -> tuple[Doubles, Singles, Singles]:
     """Estimate the factor of one function of time beside others, and take it off.
 
     Parameters
@@ -146,6 +148,9 @@ def take_off(values: Values, columns: Doubles, plan: Plan) -> tuple[Doubles, Sin
         The function b, the same for all pixels or of every pixel.
     plan : Plan
         The other functions.
+    room : (array, array), optional
+        Two arrays of float32 with n P values or more, which the results lie in: memory that is used again need not be
+        asked for.
 
     Returns
     -------
@@ -156,7 +161,9 @@ def take_off(values: Values, columns: Doubles, plan: Plan) -> tuple[Doubles, Sin
     """
     dates, count = values.shape
     factor = np.zeros(count)
-    corrected, residual = np.empty((dates, count), np.float32), np.empty((dates, count), np.float32)
+    if room is None:
+        room = np.empty(values.size, np.float32), np.empty(values.size, np.float32)
+    corrected, residual = (part.reshape(-1)[: values.size].reshape(dates, count) for part in room)
     series, functions = np.ascontiguousarray(values), np.require(columns, np.float64, ["C", "W"])
     projection, others, inverse = (np.require(part, np.float64, ["C", "W"]) for part in plan[:3])
     made = Plan(projection, others, inverse, plan.datum)
