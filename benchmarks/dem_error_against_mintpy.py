@@ -94,9 +94,7 @@ def main(arguments: Sequence[str]) -> int:
         theirs_command = [python, script, SERIES, "-g", GEOMETRY, *THEIR_FLAGS]
         theirs = least(theirs_command, folder, max(given.rounds // 2, 1), "mintpy")
         height, series = in_own_process(largest_difference, folder)
-        tell(
-            f"CPU ratio {theirs.cpu / ours.cpu:.1f}   differences {height:.1e} m in height, {series:.1e} m in the series"
-        )
+        tell(f"CPU ratio {theirs.cpu / ours.cpu:.1f}   differences {height:.1e} m in height, {series:.1e} m in series")
         figures |= {"mintpy": asdict(theirs), "differences, m": [height, series]}
     (folder / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return 0

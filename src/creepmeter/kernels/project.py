@@ -47,20 +47,31 @@ class Plan(NamedTuple):
 @jit
 def _combine(weights: Doubles, series: Doubles, out: Doubles) -> None:
     """Write ``weights @ series`` of lanes, (k, n) and (n, LANES)."""
-    out[:] = 0.0
+    count = weights.shape[1]
     for k in range(weights.shape[0]):
-        for i in range(weights.shape[1]):
+        w, total = weights[k], out[k]
+        total[:] = 0.0
+        for i in range(0, count - 3, 4):  # four at a time: sums are loaded and stored once for all of them
             for q in range(LANES):
-                out[k, q] += weights[k, i] * series[i, q]
+                two = w[i] * series[i, q] + w[i + 1] * series[i + 1, q]
+                total[q] += two + (w[i + 2] * series[i + 2, q] + w[i + 3] * series[i + 3, q])
+        for i in range(count // 4 * 4, count):
+            for q in range(LANES):
+                total[q] += w[i] * series[i, q]
 
 
 @jit
 def _take_away(functions: Doubles, factors: Doubles, series: Doubles) -> None:
     """Subtract ``functions @ factors``, (n, k) and (k, LANES), from lanes."""
+    count = functions.shape[1]
     for i in range(functions.shape[0]):
-        for k in range(functions.shape[1]):
+        f, line = functions[i], series[i]
+        for k in range(0, count - 1, 2):
             for q in range(LANES):
-                series[i, q] -= functions[i, k] * factors[k, q]
+                line[q] -= f[k] * factors[k, q] + f[k + 1] * factors[k + 1, q]
+        for k in range(count // 2 * 2, count):
+            for q in range(LANES):
+                line[q] -= f[k] * factors[k, q]
 
 
 @jit
