@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from creepmeter.corrections.series_options import TopographyOptions
-from creepmeter.corrections.topography import centre_geometry, correct_height_error, plan_of, solved
+from creepmeter.corrections.topography import centre_geometry, correct_height_error, plan_of
 from creepmeter.errors import ConfigError
 from creepmeter.model.epoch import as_epochs, decimal_years_since
 
@@ -44,7 +44,7 @@ def test_an_error_of_the_heights_comes_out_and_motion_stays(baselines: str, fitt
     series[~used] += 0.5 * random.normal(size=(int((~used).sum()), *SHAPE))  # what is left out does not count
     options = TopographyOptions(step_date=("20190106",), phase_velocity=fitted == "rate")
     plan = plan_of(TIMES, bperp.reshape(len(TIMES), -1)[:, 0], used, options)
-    found = correct_height_error(series, bperp, distance, np.ones(SHAPE, bool), plan)
+    found = correct_height_error(series, bperp, distance, plan)
     assert_allclose(found.height_m, height, atol=1e-5, rtol=1e-6)
     assert_allclose(found.corrected[used], motion[used], atol=1e-7)
     assert_allclose(found.residual[used], 0, atol=1e-7)
@@ -55,7 +55,7 @@ def test_the_reference_date_keeps_its_values() -> None:
     series, _, bperp, distance, height = signal(random, pixelwise=False)
     series -= series[6].copy()
     plan = plan_of(TIMES, bperp, np.ones(len(TIMES), bool), TopographyOptions(step_date=("20190106",)), datum=6)
-    found = correct_height_error(series, bperp, distance, np.ones(SHAPE, bool), plan)
+    found = correct_height_error(series, bperp, distance, plan)
     assert_array_equal(found.corrected[6], 0)
     assert_allclose(found.height_m, height, atol=1e-5, rtol=1e-6)
 
@@ -66,14 +66,14 @@ def test_what_is_not_measured_stays_and_gets_no_error() -> None:
     series[:, 0, 0], series[4, 1, 1] = 0, np.nan
     coherence = np.ones(SHAPE)
     coherence[2, 2] = 0
-    wanted = solved(series, coherence)
-    assert [tuple(place) for place in np.argwhere(~wanted)] == [(0, 0), (1, 1), (2, 2)]
     plan = plan_of(TIMES, bperp, np.ones(len(TIMES), bool), TopographyOptions())
-    found = correct_height_error(series, bperp, distance, wanted, plan)
-    assert_array_equal(found.height_m[~wanted], 0)
-    assert_array_equal(found.residual[:, ~wanted], 0)
-    assert_array_equal(found.corrected[:, ~wanted], series[:, ~wanted].astype(np.float32))
-    alone = correct_height_error(series[:, 3:4, 2:4], bperp, distance[3:4, 2:4], wanted[3:4, 2:4], plan)
+    found = correct_height_error(series, bperp, distance, plan, coherence != 0)
+    left = np.zeros(SHAPE, bool)
+    left[[0, 1, 2], [0, 1, 2]] = True
+    assert_array_equal(found.height_m == 0, left)
+    assert_array_equal(found.residual[:, left], 0)
+    assert_array_equal(found.corrected[:, left], series[:, left].astype(np.float32))
+    alone = correct_height_error(series[:, 3:4, 2:4], bperp, distance[3:4, 2:4], plan)
     assert_array_equal(alone.corrected, found.corrected[:, 3:4, 2:4])
     assert_array_equal(alone.height_m, found.height_m[3:4, 2:4])
 

@@ -105,29 +105,30 @@ def _require_told(baseline: Floats, others: Floats, names: tuple[str, ...]) -> N
         raise ConfigError(message)
 
 
-def solved(series: Values, temporal_coherence: Values | None = None) -> Bools:
-    """Return which pixels are solved: measured on all dates, and not with a temporal coherence of 0; (y, x)."""
-    found = (series != 0).any(axis=0) & np.isfinite(series).all(axis=0)
-    return np.asarray(found if temporal_coherence is None else found & (temporal_coherence != 0))
-
-
 def correct_height_error(
-    series: Values, bperp_m: Floats, distance_m: Floats, wanted: Bools, plan: Plan
+    series: Values,
+    bperp_m: Floats,
+    distance_m: Floats,
+    plan: Plan,
+    measured: Bools | None = None,
+    room: tuple[Values, Values] | None = None,
 ) -> HeightErrors:
     """Estimate the error of the heights of a block, and take it off the series.
 
     Parameters
     ----------
     series : array, (time, y, x)
-        Displacement, metres.
+        Displacement, metres. Pixels with a gap (NaN) stay as they are, with an error of 0, and so do those of zeros.
     bperp_m : array, (time,) or (time, y, x)
         Perpendicular baselines relative to the first date, metres.
     distance_m : array, () or (y, x)
         Slant range times the sine of the incidence, metres.
-    wanted : array of bool, (y, x)
-        Pixels to solve; the others stay as they are.
     plan : Plan
         From `plan_of`.
+    measured : array of bool, (y, x), optional
+        Pixels outside stay as they are, too.
+    room : (array, array), optional
+        Memory for the two series that are returned; see `creepmeter.kernels.project.take_off`.
 
     Notes
     -----
@@ -140,22 +141,18 @@ def correct_height_error(
     Fattahi, H., and Amelung, F. (2013): DEM error correction in InSAR time series. IEEE Transactions on Geoscience and
     Remote Sensing 51, 4249-4259. https://doi.org/10.1109/TGRS.2012.2227761
     """
-    dates = len(series)
-    every = bool(wanted.all())
-    columns = bperp_m.reshape(dates, -1)
+    dates, shape = len(series), series.shape[1:]
     values = series.reshape(dates, -1)
-    if not every:
-        values = values[:, wanted.ravel()]
-        columns = columns if columns.shape[1] == 1 else columns[:, wanted.ravel()]
-    factor, moved, rest = take_off(values, columns, plan)
-    if every:
-        height = (factor.reshape(wanted.shape) * distance_m).astype(np.float32)
-        return HeightErrors(height, moved.reshape(series.shape), rest.reshape(series.shape))
-    corrected = series.astype(np.float32)
-    residual, height = np.zeros(series.shape, np.float32), np.zeros(wanted.shape, np.float32)
-    corrected[:, wanted], residual[:, wanted] = moved, rest
-    height[wanted] = factor * np.broadcast_to(distance_m, wanted.shape)[wanted]
-    return HeightErrors(height, corrected, residual)
+    factor, corrected, residual = take_off(values, bperp_m.reshape(dates, -1), plan, room)
+    left = ~np.isfinite(factor)
+    if measured is not None:
+        left |= ~measured.ravel()
+    if left.any():
+        factor[left], residual[:, left], corrected[:, left] = 0.0, 0.0, values[:, left]
+    height = factor * np.broadcast_to(np.where(np.isfinite(distance_m), distance_m, 0.0), shape).ravel()
+    return HeightErrors(
+        height.reshape(shape).astype(np.float32), corrected.reshape(series.shape), residual.reshape(series.shape)
+    )
 
 
 def centre_geometry(

@@ -18,7 +18,7 @@ Values: TypeAlias = npt.NDArray[Any]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Singles: TypeAlias = npt.NDArray[np.float32]
 
-LANES = 64  # pixels side by side
+LANES = 16  # pixels side by side; all that is known of them stays in the first cache
 CHUNK = 1024
 LEAST = 1e-12  # share of the squares of a function that others must leave, to tell it from them
 
@@ -47,20 +47,31 @@ class Plan(NamedTuple):
 @jit
 def _combine(weights: Doubles, series: Doubles, out: Doubles) -> None:
     """Write ``weights @ series`` of lanes, (k, n) and (n, LANES)."""
-    out[:] = 0.0
+    count = weights.shape[1]
     for k in range(weights.shape[0]):
-        for i in range(weights.shape[1]):
+        w, total = weights[k], out[k]
+        total[:] = 0.0
+        for i in range(0, count - 3, 4):  # four at a time: sums are loaded and stored once for all of them
             for q in range(LANES):
-                out[k, q] += weights[k, i] * series[i, q]
+                two = w[i] * series[i, q] + w[i + 1] * series[i + 1, q]
+                total[q] += two + (w[i + 2] * series[i + 2, q] + w[i + 3] * series[i + 3, q])
+        for i in range(count // 4 * 4, count):
+            for q in range(LANES):
+                total[q] += w[i] * series[i, q]
 
 
 @jit
 def _take_away(functions: Doubles, factors: Doubles, series: Doubles) -> None:
     """Subtract ``functions @ factors``, (n, k) and (k, LANES), from lanes."""
+    count = functions.shape[1]
     for i in range(functions.shape[0]):
-        for k in range(functions.shape[1]):
+        f, line = functions[i], series[i]
+        for k in range(0, count - 1, 2):
             for q in range(LANES):
-                series[i, q] -= functions[i, k] * factors[k, q]
+                line[q] -= f[k] * factors[k, q] + f[k + 1] * factors[k + 1, q]
+        for k in range(count // 2 * 2, count):
+            for q in range(LANES):
+                line[q] -= f[k] * factors[k, q]
 
 
 @jit
@@ -135,7 +146,9 @@ def _correct_range(
         factor[first : first + width] = found[:width]
 
 
-def take_off(values: Values, columns: Doubles, plan: Plan) -> tuple[Doubles, Singles, Singles]:
+def take_off(
+    values: Values, columns: Doubles, plan: Plan, room: tuple[Singles, Singles] | None = None
+) -> tuple[Doubles, Singles, Singles]:
     """Estimate the factor of one function of time beside others, and take it off.
 
     Parameters
@@ -146,6 +159,9 @@ def take_off(values: Values, columns: Doubles, plan: Plan) -> tuple[Doubles, Sin
         The function b, the same for all pixels or of every pixel.
     plan : Plan
         The other functions.
+    room : (array, array), optional
+        Two arrays of float32 with n P values or more, which the results lie in: memory that is used again need not be
+        asked for.
 
     Returns
     -------
@@ -156,7 +172,9 @@ def take_off(values: Values, columns: Doubles, plan: Plan) -> tuple[Doubles, Sin
     """
     dates, count = values.shape
     factor = np.zeros(count)
-    corrected, residual = np.empty((dates, count), np.float32), np.empty((dates, count), np.float32)
+    if room is None:
+        room = np.empty(values.size, np.float32), np.empty(values.size, np.float32)
+    corrected, residual = (part.reshape(-1)[: values.size].reshape(dates, count) for part in room)
     series, functions = np.ascontiguousarray(values), np.require(columns, np.float64, ["C", "W"])
     projection, others, inverse = (np.require(part, np.float64, ["C", "W"]) for part in plan[:3])
     made = Plan(projection, others, inverse, plan.datum)

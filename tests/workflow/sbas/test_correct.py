@@ -376,7 +376,7 @@ def test_noisy_dates_of_a_run_do_not_change_its_own_fit(project: Project) -> Non
     assert (values_of(project.folder / CHAIN[-1]) != first).any()
 
 
-def test_a_method_that_is_not_there_is_named_and_passed_over(project: Project) -> None:
+def test_a_correction_that_lacks_its_maps_is_named_and_passed_over(project: Project) -> None:
     text = "mintpy.troposphericDelay.method = gacos\n"
     result = again(project, text)
     assert [part.partition(":")[0] for part in result.left_out] == ["correct_troposphere"]

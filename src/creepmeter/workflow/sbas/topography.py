@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from creepmeter.blocks import Block, NullProgress, Progress, run_blocks
 from creepmeter.corrections.series_options import TopographyOptions
-from creepmeter.corrections.topography import HeightErrors, correct_height_error, plan_of, solved
+from creepmeter.corrections.topography import HeightErrors, correct_height_error, plan_of
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy import hdf
 from creepmeter.io.mintpy.array import StoredArray
@@ -144,13 +144,17 @@ def correct_topography(
     key = digest_text(digests, chosen.model_dump(mode="json"), [written(date) for date in opened.dates[used]])
     writers = _writers(opened, targets, chosen, key)
 
+    blocks = opened.blocks(memory_gb, _numbers(opened, sight))
+    largest = len(opened.dates) * max(block.size for block in blocks)
+    room, first, second = (np.empty(largest, np.float32) for _ in range(3))  # for one block after the other
+
     def work(block: Block) -> HeightErrors:
-        values = opened.read(block)
-        wanted = solved(values, None if coherence is None else coherence.read(block.y, block.x)[0])
-        return correct_height_error(values, sight.bperp(block), sight.distance(block), wanted, plan)
+        values = opened.array.read(block.y, block.x, room=room)
+        measured = None if coherence is None else coherence.read(block.y, block.x)[0] != 0
+        return correct_height_error(values, sight.bperp(block), sight.distance(block), plan, measured, (first, second))
 
     run_blocks(
-        opened.blocks(memory_gb, _numbers(opened, sight)),
+        blocks,
         work,
         lambda block, found: _put(writers, opened.array.name, block, found),
         done=lambda block: all(writer.done(block.id) for writer in writers),
