@@ -11,6 +11,7 @@ from tests.products import exports
 from tests.products.exports import COLUMNS, ROWS, UTM, every, text_at
 
 from creepmeter.errors import ConfigError, GridError, StoreError
+from creepmeter.io.mintpy.product import write_product
 from creepmeter.products.canvas import colour_map
 from creepmeter.products.kmz import save_kmz
 from creepmeter.products.kmz_options import KmzOptions
@@ -99,7 +100,7 @@ def test_tiles_make_the_same_picture(tmp_path: Path, grid: dict[str, str]) -> No
 def write_large(path: Path, grid: dict[str, str], edge: int) -> Path:
     values = exports.rate_map(90, 130)
     attributes = {**exports.BASE, **grid, "FILE_TYPE": "velocity", "UNIT": "m/year"}
-    exports.write_product(path, {"velocity": values}, attributes)
+    write_product(path, {"velocity": values}, attributes)
     options = SPAN.model_copy(update={"tile_px": edge})
     return save_kmz(path, path.with_suffix(".kmz"), options=options)
 
