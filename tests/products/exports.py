@@ -61,7 +61,7 @@ def rate_map(rows: int = ROWS, columns: int = COLUMNS) -> npt.NDArray[np.float32
     row, column = np.mgrid[:rows, :columns] // 5
     values = ((row * 31 + column * 17) % 101 - 50).astype(np.float32) / 1000 + 0.0004
     values[:5, :5] = np.nan
-    return values.astype(np.float32)
+    return np.asarray(values, np.float32)
 
 
 def write_velocity(path: Path, grid: Mapping[str, str] = WGS84, **attributes: str) -> npt.NDArray[np.float32]:
@@ -76,7 +76,7 @@ def series_values() -> npt.NDArray[np.float32]:
     """Return displacement that grows with the days since the first date, metres."""
     days = np.array([np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:]}") for date in DATES])
     years = (days - days[0]).astype(int) / 365.25
-    return (years[:, None, None] * rate_map()).astype(np.float32)
+    return np.asarray(years[:, None, None] * rate_map(), np.float32)
 
 
 def write_series(path: Path, grid: Mapping[str, str] = WGS84, **attributes: str) -> npt.NDArray[np.float32]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from creepmeter.products.hdfeos5 import EosInputs, save_hdfeos5
 from creepmeter.products.hdfeos5_options import EosOptions
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "sbas_radar" / "mintpy_full"
-TOLD = {"mission": "S1", "beam_mode": "IW", "beam_swath": "2", "relative_orbit": "64"}
+TOLD = {**exports.WGS84, "mission": "S1", "beam_mode": "IW", "beam_swath": "2", "relative_orbit": "64"}
 
 
 def _contents(path: Path) -> dict[str, Any]:
@@ -33,8 +34,8 @@ def _contents(path: Path) -> dict[str, Any]:
     return found
 
 
-def _inputs(folder: Path, grid: dict[str, str] = exports.WGS84, **attributes: str) -> EosInputs:
-    exports.write_series(folder / "timeseries.h5", grid, **attributes)
+def _inputs(folder: Path, grid: Mapping[str, str] = exports.WGS84) -> EosInputs:
+    exports.write_series(folder / "timeseries.h5", grid)
     rates = np.nan_to_num(np.abs(exports.rate_map()))
     exports.write_map(folder / "temporalCoherence.h5", "temporalCoherence", rates, grid)
     exports.write_map(folder / "avgSpatialCoh.h5", "coherence", rates / 2, grid)
@@ -75,7 +76,7 @@ def test_the_golden_series_has_the_groups_values_and_attributes_of_mintpy(tmp_pa
 
 
 def test_the_file_opens_as_a_series(tmp_path: Path) -> None:
-    path = save_hdfeos5(_inputs(tmp_path, first_frame="100", last_frame="110", **TOLD), tmp_path)
+    path = save_hdfeos5(_inputs(tmp_path, TOLD | {"first_frame": "100", "last_frame": "110"}), tmp_path)
     assert path.name == "S1_IW2_064_0100_0110_20180105_20190105.he5"
     opened = creepmeter.open(path)
     assert opened.attrs["creepmeter_type"] == "TimeSeries"
@@ -98,11 +99,11 @@ def test_the_file_opens_as_a_series(tmp_path: Path) -> None:
     ],
 )
 def test_the_name_tells_what_is_asked(tmp_path: Path, options: dict[str, Any], name: str) -> None:
-    assert save_hdfeos5(_inputs(tmp_path, **TOLD), tmp_path, EosOptions(**options)).name == name
+    assert save_hdfeos5(_inputs(tmp_path, TOLD), tmp_path, EosOptions(**options)).name == name
 
 
 def test_metres_become_degrees_in_the_footprint(tmp_path: Path) -> None:
-    path = save_hdfeos5(_inputs(tmp_path, exports.UTM, **TOLD), tmp_path, EosOptions(subset=True))
+    path = save_hdfeos5(_inputs(tmp_path, TOLD | exports.UTM), tmp_path, EosOptions(subset=True))
     east, north = Transformer.from_crs(32611, 4326, always_xy=True).transform(500_000 + 60 * 90, 3_800_000)
     _, south = Transformer.from_crs(32611, 4326, always_xy=True).transform(500_000, 3_800_000 - 40 * 80)
     assert f"_N{south * 1e3:.0f}_N{north * 1e3:.0f}_W117000_W{-east * 1e3:.0f}" in path.name
@@ -122,7 +123,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_files_of_another_grid_are_refused(tmp_path: Path) -> None:
-    inputs = _inputs(tmp_path, **TOLD)
+    inputs = _inputs(tmp_path, TOLD)
     exports.write_map(tmp_path / "small.h5", "mask", np.ones((4, 5), bool))
     with pytest.raises(GridError, match=r"small\.h5 has 4 x 5 pixels and .*timeseries\.h5 40 x 60"):
         save_hdfeos5(replace(inputs, mask=tmp_path / "small.h5"), tmp_path)

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import xarray as xr
 from pyproj import Transformer
 from tests.products import exports
 from tests.products.exports import COLUMNS, ROWS, UTM, every, text_at
 
 from creepmeter.errors import ConfigError, GridError, StoreError
+from creepmeter.io import store
+from creepmeter.io.mintpy.product import write_product
+from creepmeter.model.grid import Grid
 from creepmeter.products.canvas import colour_map
 from creepmeter.products.kmz import save_kmz
 from creepmeter.products.kmz_options import KmzOptions
+from creepmeter.products.mapfile import MapFile
 
+Maker = Callable[..., xr.Dataset]
 SPAN = KmzOptions(vmin=-5, vmax=5, cmap="vik")
 
 
@@ -99,7 +106,7 @@ def test_tiles_make_the_same_picture(tmp_path: Path, grid: dict[str, str]) -> No
 def write_large(path: Path, grid: dict[str, str], edge: int) -> Path:
     values = exports.rate_map(90, 130)
     attributes = {**exports.BASE, **grid, "FILE_TYPE": "velocity", "UNIT": "m/year"}
-    exports.write_product(path, {"velocity": values}, attributes)
+    write_product(path, {"velocity": values}, attributes)
     options = SPAN.model_copy(update={"tile_px": edge})
     return save_kmz(path, path.with_suffix(".kmz"), options=options)
 
@@ -159,3 +166,16 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"ends in \.kmz, not '\.kml'"):
         save_kmz(tmp_path / "velocity.h5", tmp_path / "v.kml")
     assert [path.name for path in tmp_path.glob("*.km*")] == []
+
+
+def test_a_horizontal_velocity_is_drawn_by_its_speed(tmp_path: Path, utm: Grid, make_motion: Maker) -> None:
+    store.write(make_motion(utm), tmp_path / "velocity.zarr")
+    rate = make_motion(utm)["value"].sel(term="rate")
+    speed = np.hypot(rate.sel(component="east").values, rate.sel(component="north").values)
+    layer = MapFile.open(tmp_path / "velocity.zarr").layer()
+    assert (layer.title, layer.unit) == ("speed", "m/yr")
+    np.testing.assert_allclose(layer.floats(), speed, rtol=1e-6)
+    options = KmzOptions(vmin=0, vmax=1000 * np.nanmax(speed), unit="mm/year")
+    path = save_kmz(tmp_path / "velocity.zarr", tmp_path / "v.kmz", options=options)
+    (_, root), *_ = list(exports.documents(path))
+    assert "mm/year" in text_at(root, "Document/description")

@@ -80,7 +80,7 @@ def test_radar_coordinates_have_no_corner(tmp_path: Path) -> None:
 
 
 def test_gbis_has_a_row_for_each_pixel_in_the_mask(tmp_path: Path) -> None:
-    rates = exports.write_velocity(tmp_path / "velocity.h5", **{"mintpy.plot": "no"})
+    rates = exports.write_velocity(tmp_path / "velocity.h5", {**WGS84, "mintpy.plot": "no"})
     maps = exports.write_geometry(tmp_path / "geometry.h5")
     keep = np.zeros(rates.shape, bool)
     keep[3:20, 2:30] = True

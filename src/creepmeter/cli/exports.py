@@ -13,20 +13,18 @@ from creepmeter.cli.flags import FILE
 _NONE = ("no", "none")
 
 
-class MaskFile(click.ParamType):
-    """A mask, or ``no``."""
-
-    name = "mask"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        """Return a path, or ``no``."""
-        return "no" if str(value).lower() in _NONE else FILE.convert(value, param, ctx)
+def _mask(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Path | str | None:
+    """Return a file that is there, ``no``, or None."""
+    if value is None or value.lower() in _NONE:
+        return value and "no"
+    found: Path = FILE.convert(value, parameter, ctx)
+    return found
 
 
 def mask_flag(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``-m FILE``; the command gets it as ``mask_file``, None where it was not given, ``no`` for none."""
     text = "Pixels where it is nonzero are saved, `no` for all; default: maskTempCoh.h5 beside a series or velocity."
-    return click.option("-m", "--mask", "mask_file", type=MaskFile(), metavar="FILE", help=text)(function)
+    return click.option("-m", "--mask", "mask_file", callback=_mask, metavar="FILE", help=text)(function)
 
 
 def chosen_mask(file: Path, given: Path | str | None) -> Path | None:

@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
-from creepmeter.model.grid import Grid, map_position, pixel_position
+from creepmeter.model.grid import Grid, map_position, pixel_position, system_of
 
 Floats32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -58,7 +58,7 @@ def geographic_grid(grid: Grid) -> Grid:
 
     A map in degrees that is north up keeps its own.
     """
-    system = CRS.from_wkt(grid.crs.to_wkt())
+    system = CRS.from_wkt(system_of(grid).to_wkt())
     if system.is_geographic and grid.affine.a > 0 > grid.affine.e and grid.affine.b == grid.affine.d == 0:
         return grid
     middle = np.array(grid.shape) / 2
@@ -69,8 +69,8 @@ def geographic_grid(grid: Grid) -> Grid:
     step = abs(longitude[1] - longitude[0]), abs(latitude[2] - latitude[0])
     east, north = bring.transform(*map_position(grid, *_outline(grid)))
     east = (east - longitude[0] + 180) % 360 - 180 + longitude[0]  # all on one side, also across 180 degrees
-    shape = [int(np.ceil(np.ptp(values) / size)) for values, size in ((north, step[1]), (east, step[0]))]
-    return GeoBox(shape, Affine(step[0], 0.0, east.min(), 0.0, -step[1], north.max()), "EPSG:4326")
+    rows, columns = (int(np.ceil(np.ptp(values) / size)) for values, size in ((north, step[1]), (east, step[0])))
+    return GeoBox((rows, columns), Affine(step[0], 0.0, east.min(), 0.0, -step[1], north.max()), "EPSG:4326")
 
 
 def _outline(grid: Grid) -> tuple[Floats, Floats]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 from affine import Affine
+from odc.geo.crs import CRS as OdcSystem  # noqa: N811 - another CRS than pyproj's
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Proj, Transformer
 
@@ -169,6 +170,20 @@ def _metres_per_unit(grid: Grid) -> float:
         message = f"the grid is in degrees ({crs.name}): reproject the images to a metric system such as UTM first"
         raise GridError(message)
     return float(crs.axis_info[0].unit_conversion_factor)
+
+
+def system_of(grid: Grid) -> OdcSystem:
+    """Return the reference system of a grid.
+
+    Raises
+    ------
+    GridError
+        It has none.
+    """
+    if grid.crs is None:
+        message = "the grid has no reference system: give a product on a map"
+        raise GridError(message)
+    return grid.crs
 
 
 def same_grid(first: Grid, second: Grid) -> bool:

@@ -80,7 +80,7 @@ def _days(times: Epochs) -> Floats:
 
 def _across(days: Floats, all_days: Floats) -> npt.NDArray[np.int64]:
     span = max(float(all_days[-1] - all_days[0]), 1.0)
-    return np.rint((days - all_days[0]) / span * _WIDE).astype(np.int64)
+    return np.asarray(np.rint((days - all_days[0]) / span * _WIDE), np.int64)
 
 
 def chart_data(times: Epochs, displacement_mm: Floats) -> Mapping[str, str]:

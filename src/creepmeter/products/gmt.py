@@ -8,6 +8,7 @@ import numpy as np
 
 from creepmeter.errors import GridError
 from creepmeter.io.grdwriter import GridWriter
+from creepmeter.model.grid import system_of
 from creepmeter.products.kmz import require_ending
 from creepmeter.products.mapfile import MapFile, MapLayer, Mask, require_series, strips
 from creepmeter.products.scale import factor_between
@@ -65,7 +66,7 @@ def _write(file: MapFile, layer: MapLayer, mask: Mask, path: Path, unit: str | N
     y = north + e * (np.arange(rows)[::-1] + 0.5)
     factor = 1.0 if unit is None else factor_between(layer.unit, unit)
     with GridWriter(
-        path, x, y, crs=file.grid.crs.to_wkt(), geographic=bool(file.grid.crs.geographic),
+        path, x, y, crs=system_of(file.grid).to_wkt(), geographic=system_of(file.grid).geographic,
         title=f"{file.path.stem} {layer.title}", name=layer.name, unit=unit or layer.unit,
     ) as writer:  # fmt: skip
         for strip in strips(file.shape):

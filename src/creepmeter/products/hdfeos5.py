@@ -156,7 +156,7 @@ def archive_attributes(given: Mapping[str, str], dates: list[str], where: Path) 
     return found | _scene(known)
 
 
-def _whole(known: Mapping[str, str], name: str, where: Path, default: int = 0) -> np.int64:
+def _whole(known: Mapping[str, str], name: str, where: Path, default: object = 0) -> np.int64:
     text = str(known.get(name, "")).strip() or str(default)
     try:
         return np.int64(text)

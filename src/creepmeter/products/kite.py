@@ -11,6 +11,7 @@ import numpy.typing as npt
 from creepmeter.errors import GridError
 from creepmeter.io.npzfile import write_npz
 from creepmeter.io.swap import write_text
+from creepmeter.model.grid import system_of
 from creepmeter.products.displacement import Displacement, displacement_of
 from creepmeter.products.gbis import angle_of
 from creepmeter.products.mapfile import WHOLE, MapFile
@@ -89,7 +90,7 @@ def _config(file: MapFile, moved: Displacement) -> str:
     told = file.attributes
     orbit = {"A": "Ascending", "D": "Descending"}.get(told.get("ORBIT_DIRECTION", "")[:1].upper(), "Undefined")
     longitude, latitude = Places(file.grid).of(np.array([0.0]), np.array([float(file.shape[0])]))
-    geographic = bool(file.grid.crs.geographic)
+    geographic = system_of(file.grid).geographic
     lines = [
         "# kite.Scene YAML Config",
         "--- !kite.scene.SceneConfig",

@@ -136,7 +136,8 @@ def data(parent: Element, values: Mapping[str, str]) -> None:
 
 def text_of(root: Element) -> bytes:
     """Return a document as bytes."""
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="utf-8")
+    content: bytes = ET.tostring(root, encoding="utf-8")
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + content
 
 
 def write_kmz(path: Path, entries: Iterable[tuple[str, bytes]]) -> Path:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ _PAIR_LENGTH = 2
 _LISTED = 12
 _MISSING = ("", "none", "no")
 WHOLE = slice(None)
+SPEED = "speed"
+Combine = Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,16 @@ class MapLayer:
     unit : str
         Of the values, ``1`` where there is none.
     parts : tuple of DataArray
-        The map, or the two whose difference (second minus first) it is; (y, x).
+        The map, or the two that it is made from; (y, x).
+    combine : callable
+        Makes the map from two: by default the second minus the first.
     """
 
     name: str
     label: str
     unit: str
     parts: tuple[xr.DataArray, ...]
+    combine: Combine = field(default=lambda first, second: np.subtract(second, first))
 
     @property
     def title(self) -> str:
@@ -74,7 +79,7 @@ class MapLayer:
     def read(self, rows: slice = WHOLE, columns: slice = WHOLE) -> Array:
         """Return a window, in the type that is stored; NaN = missing in floats."""
         found = [np.asarray(part[rows, columns].values) for part in self.parts]
-        return found[0] if len(found) == 1 else np.asarray(found[1] - found[0])
+        return found[0] if len(found) == 1 else np.asarray(self.combine(*found))
 
     def floats(self, rows: slice = WHOLE, columns: slice = WHOLE) -> Floats:
         """Return a window in double precision."""
@@ -177,6 +182,9 @@ class MapFile:
         ConfigError
             There is no such map or date.
         """
+        horizontal = self._horizontal()
+        if horizontal is not None and wanted in (None, "", SPEED):
+            return MapLayer(SPEED, "", _unit(horizontal[0]), horizontal, np.hypot)
         name, label = self._parted(wanted)
         array, labels = self.arrays[name], self.labels(name)
         unit = _unit(array)
@@ -201,6 +209,16 @@ class MapFile:
         if not labels:
             return [MapLayer(name, "", _unit(array), (array,))]
         return [MapLayer(name, label, _unit(array), (array[k],)) for k, label in enumerate(labels)]
+
+    def _horizontal(self) -> tuple[xr.DataArray, xr.DataArray] | None:
+        """Return the rates east and north of a motion model that has both."""
+        if kind_of(self.dataset) != MOTION_MODEL:
+            return None
+        names = [f"{rate_term(self.dataset)}_{component}" for component in ("east", "north")]
+        if not all(name in self.arrays for name in names):
+            return None
+        east, north = (self.arrays[name] for name in names)
+        return east, north
 
     def _parted(self, wanted: str | None) -> tuple[str, str]:
         """Return name and date of what was asked for."""

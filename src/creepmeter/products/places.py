@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pyproj import Transformer
 
 from creepmeter.errors import InputError
-from creepmeter.model.grid import Grid, map_position
+from creepmeter.model.grid import Grid, map_position, system_of
 from creepmeter.products.mapfile import MapFile, MapLayer
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,9 @@ class Places:
     def of(self, column: Floats, row: Floats) -> tuple[Floats, Floats]:
         """Return longitude and latitude of positions in pixels, on a map."""
         x, y = map_position(self.grid, column, row)
-        longitude, latitude = Transformer.from_crs(self.grid.crs.to_wkt(), DEGREES, always_xy=True).transform(x, y)
+        longitude, latitude = Transformer.from_crs(system_of(self.grid).to_wkt(), DEGREES, always_xy=True).transform(
+            x, y
+        )
         return (np.asarray(longitude) + 180) % 360 - 180, np.asarray(latitude, np.float64)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from creepmeter.errors import InputError
 from creepmeter.io.points import table_cell
 from creepmeter.io.vectorwriter import write_points
-from creepmeter.model.grid import map_position
+from creepmeter.model.grid import map_position, system_of
 from creepmeter.products.beside import TEMPORAL_COHERENCE, VELOCITY, beside
 from creepmeter.products.kmz import require_ending
 from creepmeter.products.mapfile import WHOLE, MapFile, MapLayer, Mask, require_series, strips
@@ -284,7 +284,7 @@ def _columns(files: Sequence[MapFile], names: Sequence[str]) -> dict[str, tuple[
 
 
 def _extra(file: MapFile) -> list[str]:
-    return ["x", "y"] if file.is_geocoded and not file.grid.crs.geographic else []
+    return ["x", "y"] if file.is_geocoded and not system_of(file.grid).geographic else []
 
 
 def _lines(file: MapFile, position: Positions, values: Columns, names: Sequence[str]) -> Iterator[list[str]]:

@@ -12,7 +12,7 @@ from pyproj import CRS
 
 from creepmeter.errors import InputError
 from creepmeter.io.roipac import write_roipac
-from creepmeter.model.grid import map_position
+from creepmeter.model.grid import map_position, system_of
 from creepmeter.products.displacement import Displacement, displacement_of
 from creepmeter.products.kmz import require_ending
 from creepmeter.products.mapfile import MapFile, MapLayer, Mask, strips
@@ -63,10 +63,11 @@ def save_roipac(
     kind = _kind(layer, target)
     moved = displacement_of(file, name) if kind == UNW else None
     path = require_ending(Path(target) if target is not None else _default(file, layer, moved, kind), kind)
-    rows = {UNW: _phases, COR: _coherences, DEM: _heights, HGT: _coherences}[kind]
-    offset = _offset(moved, reference_yx, file) if moved is not None else 0.0
-    attributes = _attributes(file, kind, moved, reference_yx)
-    return write_roipac(path, rows(moved or layer, keep, offset), attributes)
+    if moved is not None:
+        rows = _phases(moved, keep, _offset(moved, reference_yx, file))
+    else:
+        rows = _heights(layer, keep) if kind == DEM else _pairs_of_bands(layer, keep)
+    return write_roipac(path, rows, _attributes(file, kind, moved, reference_yx))
 
 
 def _kind(layer: MapLayer, target: str | Path | None) -> str:
@@ -107,7 +108,7 @@ def _phases(moved: Displacement, mask: Mask, offset: float) -> Iterator[Values]:
         yield _interleaved(phase)
 
 
-def _coherences(layer: MapLayer, mask: Mask, _offset: float) -> Iterator[Values]:
+def _pairs_of_bands(layer: MapLayer, mask: Mask) -> Iterator[Values]:
     for strip in strips(layer.shape):
         yield _interleaved(np.where(mask.read(strip, slice(None)), layer.floats(strip), np.nan))
 
@@ -117,7 +118,7 @@ def _interleaved(values: npt.NDArray[np.float64]) -> Values:
     return np.stack([known, np.where(known, values, 0)], axis=1).astype("<f4")
 
 
-def _heights(layer: MapLayer, mask: Mask, _offset: float) -> Iterator[Values]:
+def _heights(layer: MapLayer, mask: Mask) -> Iterator[Values]:
     limits = np.iinfo(np.int16)
     for strip in strips(layer.shape):
         values = np.where(mask.read(strip, slice(None)), layer.floats(strip), np.nan)
@@ -147,7 +148,7 @@ def _attributes(
 def _place(file: MapFile) -> dict[str, str]:
     """Return where a map lies, as ROI_PAC writes it; X_FIRST and Y_FIRST are the outer corner."""
     west, north = (float(value) for value in map_position(file.grid, 0, 0))
-    system = CRS.from_wkt(file.grid.crs.to_wkt())
+    system = CRS.from_wkt(system_of(file.grid).to_wkt())
     unit = "degrees" if system.is_geographic else "meters"
     projection = "LL" if system.is_geographic else f"UTM{system.utm_zone or ''}"
     return {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import SbasSetting, State, identity
-from creepmeter.workflow.sbas.make import Made
+from creepmeter.workflow.sbas.folder import SbasSetting, identity
+from creepmeter.workflow.sbas.make import Made, State
 
 GEO, PREFIX = "geo", "geo_"
 

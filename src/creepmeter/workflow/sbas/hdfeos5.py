@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.chain import final_series
-from creepmeter.workflow.sbas.folder import SbasSetting, State, identity
+from creepmeter.workflow.sbas.folder import SbasSetting, identity
 from creepmeter.workflow.sbas.google_earth import geo_name, is_geocoded
-from creepmeter.workflow.sbas.make import Made
+from creepmeter.workflow.sbas.make import Made, State
 
 if TYPE_CHECKING:
     from creepmeter.products.hdfeos5 import EosInputs
