@@ -92,6 +92,13 @@ def test_a_gaussian_damps_a_wave_as_theory_says(sigma: float, period: float) -> 
     assert_allclose(found + high, wave, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_layers_are_filtered_as_they_are_alone(name: str) -> None:
+    layers = np.stack([holed(5), holed(6), holed(6) + 1.0, holed(5)])  # gaps differ, and return
+    together = filter_map(layers, filter_type=name)
+    assert_array_equal(together, np.stack([filter_map(layer, filter_type=name) for layer in layers]))
+
+
 def test_an_average_is_the_plain_mean_of_what_is_there() -> None:
     values = holed(4)
     found = filter_map(values, filter_type="lp_avg", filter_par=(3,))

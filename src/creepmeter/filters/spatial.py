@@ -23,6 +23,8 @@ Values = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 Border = Literal["nearest", "reflect"]
 Sum = Callable[[Floats], Floats]
+Weights = dict[str, tuple[Bools, Floats]]
+"""Sums of the weights of measured pixels, by the name of the sum: layers of a series mostly lack the same pixels."""
 
 
 def filter_map(
@@ -68,15 +70,18 @@ def filter_map(
     found = np.asarray(values)
     layers = found.reshape(-1, *found.shape[-2:])
     out = np.empty(layers.shape, np.float32)
+    known: Weights = {}
     for layer, place in zip(layers, out, strict=True):
-        place[...] = _FILTERS[chosen.filter_type](layer.astype(np.float64), chosen.parameters)
+        place[...] = _FILTERS[chosen.filter_type](layer.astype(np.float64), chosen.parameters, known)
     return out.reshape(found.shape)
 
 
-def _mean(values: Floats, total: Sum) -> Floats:
+def _mean(values: Floats, name: str, total: Sum, known: Weights) -> Floats:
     """Return the mean over the measured pixels among those that `total` adds up; NaN where there are none."""
     measured = np.isfinite(values)
-    weight = total(measured.astype(np.float64))
+    if name not in known or not np.array_equal(known[name][0], measured):
+        known[name] = measured, total(measured.astype(np.float64))
+    weight = known[name][1]
     summed = total(np.where(measured, values, 0.0))
     # the sum of weights below a Gaussian's tail is rounding, not weight
     mean: Floats = np.divide(summed, weight, out=np.full(values.shape, np.nan), where=weight > 1e-12)  # noqa: PLR2004
@@ -102,12 +107,13 @@ def gaussian_weights(sigma: float) -> Floats:
     return np.asarray(weights / weights.sum(), np.float64)
 
 
-def _gaussian(values: Floats, sigma: float) -> Floats:
-    return _kept(values, _mean(values, _separable(gaussian_weights(sigma), "nearest")))
+def _gaussian(values: Floats, sigma: float, known: Weights) -> Floats:
+    return _kept(values, _mean(values, f"{sigma}", _separable(gaussian_weights(sigma), "nearest"), known))
 
 
-def _average(values: Floats, edge: float) -> Floats:
-    return _kept(values, _mean(values, _separable(np.full(int(edge), 1.0 / int(edge)), "reflect")))
+def _average(values: Floats, edge: float, known: Weights) -> Floats:
+    weights = np.full(int(edge), 1.0 / int(edge))
+    return _kept(values, _mean(values, "square", _separable(weights, "reflect"), known))
 
 
 def _median(values: Floats, radius: float) -> Floats:
@@ -127,12 +133,12 @@ def disk_sum(values: Floats, radius: int) -> Floats:
     return out
 
 
-def _double_difference(values: Floats, inner: float, outer: float) -> Floats:
+def _double_difference(values: Floats, inner: float, outer: float, known: Weights) -> Floats:
     def ring(found: Floats) -> Floats:
         return disk_sum(found, int(outer)) - disk_sum(found, int(inner))
 
-    local = _mean(values, lambda found: disk_sum(found, int(inner)))
-    return _kept(values, _mean(values, ring) - local)
+    local = _mean(values, "disk", lambda found: disk_sum(found, int(inner)), known)
+    return _kept(values, _mean(values, "ring", ring, known) - local)
 
 
 def _gradient(values: Floats, kernels: tuple[Floats, Floats]) -> Floats:
@@ -150,16 +156,18 @@ def _gradient(values: Floats, kernels: tuple[Floats, Floats]) -> Floats:
 _SOBEL = np.outer([1.0, 2.0, 1.0], [1.0, 0.0, -1.0]) / 4
 _ROBERTS = np.array([[1.0, 0.0], [0.0, -1.0]])
 
-_FILTERS: Mapping[str, Callable[[Floats, tuple[float, ...]], Floats]] = MappingProxyType(
+_FILTERS: Mapping[str, Callable[[Floats, tuple[float, ...], Weights], Floats]] = MappingProxyType(
     {
-        "lowpass_gaussian": lambda values, sizes: _gaussian(values, sizes[0]),
-        "highpass_gaussian": lambda values, sizes: values - _gaussian(values, sizes[0]),
-        "lowpass_avg": lambda values, sizes: _average(values, sizes[0]),
-        "highpass_avg": lambda values, sizes: values - _average(values, sizes[0]),
-        "median": lambda values, sizes: _median(values, sizes[0]),
-        "double_difference": lambda values, sizes: _double_difference(values, *sizes),
-        "difference_of_gaussians": lambda values, sizes: _gaussian(values, sizes[0]) - _gaussian(values, sizes[1]),
-        "sobel": lambda values, _: _kept(values, _gradient(values, (_SOBEL, _SOBEL.T))),
-        "roberts": lambda values, _: _kept(values, _gradient(values, (_ROBERTS, _ROBERTS[:, ::-1]))),
+        "lowpass_gaussian": lambda values, sizes, known: _gaussian(values, sizes[0], known),
+        "highpass_gaussian": lambda values, sizes, known: values - _gaussian(values, sizes[0], known),
+        "lowpass_avg": lambda values, sizes, known: _average(values, sizes[0], known),
+        "highpass_avg": lambda values, sizes, known: values - _average(values, sizes[0], known),
+        "median": lambda values, sizes, _: _median(values, sizes[0]),
+        "double_difference": lambda values, sizes, known: _double_difference(values, *sizes, known),
+        "difference_of_gaussians": lambda values, sizes, known: (
+            _gaussian(values, sizes[0], known) - _gaussian(values, sizes[1], known)
+        ),
+        "sobel": lambda values, _sizes, _: _kept(values, _gradient(values, (_SOBEL, _SOBEL.T))),
+        "roberts": lambda values, _sizes, _: _kept(values, _gradient(values, (_ROBERTS, _ROBERTS[:, ::-1]))),
     }
 )

@@ -39,6 +39,7 @@ VELOCITY, ALL = "velocity", "all"
 _MM = 1000.0
 _UNITS = {"m/year": ("mm_yr", _MM), "m/yr": ("mm_yr", _MM), "m": ("mm", _MM)}
 _FEWEST = 3  # classes for a curve
+_NO_GROWTH = 0.01  # of the nugget
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,8 @@ def curve_text(result: StructureResult) -> str:
         return "no curve: fewer than three classes of distance have pairs"
     unit = result.unit.replace("_", "/")
     parts = f"nugget {model.nugget * result.factor:.2f} {unit}, "
+    if model.scale < _NO_GROWTH * model.nugget:
+        return f"{model.nugget * result.factor:.2f} {unit} at any distance"
     if model.kind == "power":
         return f"{parts}{model.scale * result.factor:.2f} {unit} at 1 km, growing as r^{model.shape / 2:.2f}"
     return f"{parts}sill {model.scale * result.factor:.2f} {unit}, length {model.shape:.1f} km"
