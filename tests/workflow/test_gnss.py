@@ -29,11 +29,10 @@ FRAME = np.array([0.022, 0.015, 0.0])  # a plate that carries all stations
 LOOK = line_of_sight(38.0, 102.0)
 
 
-def _rate(latitude: Floats | float, longitude: Floats | float) -> Floats:
+def _rate(latitude: npt.ArrayLike, longitude: npt.ArrayLike) -> Floats:
     """Return how the ground moves, m/yr east, north, up, (..., 3)."""
-    latitude, longitude = np.broadcast_arrays(latitude, longitude)
-    zero = np.zeros_like(latitude, np.float64)
-    return np.stack([0.1 * (longitude - 15), zero, -0.15 * (latitude - 46)], axis=-1)
+    lat, lon = np.broadcast_arrays(np.asarray(latitude, np.float64), np.asarray(longitude, np.float64))
+    return np.stack([0.1 * (lon - 15), np.zeros_like(lat), -0.15 * (lat - 46)], axis=-1)
 
 
 def _ground() -> Floats:
