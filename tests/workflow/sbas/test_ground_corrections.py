@@ -48,7 +48,7 @@ def _tides_by_pixel() -> Floats:
     """Return the tide at every pixel by itself, without interpolation, (time, rows, columns)."""
     latitude = 45.0 - 0.01 * (np.arange(ROWS) + 0.5)
     longitude = 10.0 + 0.01 * (np.arange(COLUMNS) + 0.5)
-    times = np.array(DAYS, "datetime64[ns]") + np.timedelta64(19800, "s")
+    times = np.array([f"{day}T05:30:00" for day in DAYS], "datetime64[ns]")
     down, across = np.meshgrid(latitude, longitude, indexing="ij")
     moved = solid_earth_tide(down, across, times)
     look = line_of_sight(np.linspace(33, 44, COLUMNS), 102.0)[:, None, :]
