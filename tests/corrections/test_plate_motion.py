@@ -24,7 +24,7 @@ def test_rates_are_those_of_the_table() -> None:
 def test_speed_on_the_equator_by_hand() -> None:
     # 1 mas/yr about z: 4.8481368e-9 rad/yr x 6378137 m = 30.922 mm/yr to the east, at any longitude
     found = EulerPole.of_cartesian(0, 0, 1).velocity(0.0, np.array([0.0, 50.0, -170.0]))
-    np.testing.assert_allclose(found, [[0.0309221] * 3, [0] * 3, [0] * 3], atol=1e-7)
+    np.testing.assert_allclose(found, [[0.0309221] * 3, [0.0] * 3, [0.0] * 3], atol=1e-7)
 
 
 def test_velocity_by_hand() -> None:

@@ -90,7 +90,7 @@ def test_a_global_frame_cancels_with_a_reference_station() -> None:
     value = np.array([[0.001, -0.002, 0.004]])
     frame = np.array([0.02, 0.02, 0.001])
     plain = [_rates(name, (0.0, 0.0, up), x) for name, up, x in (("A", 0.001, 0.5), ("B", 0.002, 1.5))]
-    shifted = [_rates(each.name, tuple(each.rate + frame), each.x) for each in plain]  # type: ignore[arg-type]
+    shifted = [_rates(each.name, tuple(each.rate + frame), each.x) for each in plain]
     first, second = (compare_los(value, value * 0, each, _sight, reference="A")[0] for each in (plain, shifted))
     assert [each.name for each in first] == ["B"]
     np.testing.assert_allclose(first[0].on_ground, second[0].on_ground)

@@ -50,7 +50,7 @@ class Laboratory:
             "WORD": b"nothing to see here\n",
             **self.held,
         }
-        if name == "GONE":
+        if name == "GONE" or (name == "OLDS" and "IGS20" in handler.path):
             self.answer(handler, 404, NOT_THERE.encode())
         elif name == "HALF":  # the connection ends before all has come
             self.answer(handler, 200, self.good, told=2 * len(self.good))
@@ -124,6 +124,13 @@ def test_what_is_kept_is_not_fetched_again(server: StationServer, laboratory: La
     server.redo = True
     server.fetch(["GOOD"])
     assert len(laboratory.asked) == before + 1
+
+
+def test_station_of_an_older_frame_is_found(server: StationServer, laboratory: Laboratory) -> None:
+    paths, left_out = server.fetch(["OLDS"])
+    assert [path.name for path in paths] == ["OLDS.tenv3"]
+    assert left_out == []
+    assert laboratory.asked[-1] == "/gps_timeseries/tenv3/IGS14/OLDS.tenv3"
 
 
 def test_list_that_is_a_page_is_not_kept(server: StationServer, laboratory: Laboratory) -> None:

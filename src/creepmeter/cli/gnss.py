@@ -45,9 +45,9 @@ def command(
     The stations are those that the Nevada laboratory has there in the period of the map, or the files of --gnss-dir.
     Their motion is projected onto the line of sight. A station that cannot be used is named, and the others go on.
     """
+    from creepmeter.workflow.comparison import Drawn
     from creepmeter.workflow.gnss import RadarMap, find_stations
     from creepmeter.workflow.gnss_report import validate_radar
-    from creepmeter.workflow.validation import Drawn
 
     chosen = gnss_options(given)
     radar = RadarMap.open(velocity, geometry, chosen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from creepmeter.cli.group import Verb
 from creepmeter.cli.session import say
 from creepmeter.cli.view import FIGURES
 from creepmeter.products.options import ViewOptions
+
+if TYPE_CHECKING:
+    from creepmeter.model.station import Overlay
 
 
 @click.command(cls=Verb, example="creepmeter tsview timeseries.h5 --yx 120 200 -o point.png")
@@ -55,7 +58,6 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
     from creepmeter.products.canvas import save_figure
     from creepmeter.products.tsview import series_view, show_series
     from creepmeter.products.window import masked, relative
-    from creepmeter.workflow.gnss_view import StationSeries, station_overlays
     from creepmeter.workflow.pictures import cell_of, mask_of, open_series
 
     limits = given["vlim"] or (None, None)
@@ -67,10 +69,14 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
             message = "give one of --ref-yx and --ref-lalo"
             raise click.UsageError(message)
         reference = cell_of(file, series, given["ref_lalo"])
-    beside = StationSeries()
+    overlays: tuple[Overlay, ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
     if given["stations"]:
+        from creepmeter.workflow.gnss_view import station_overlays
+
         beside = station_overlays(file, series, given["geometry"], chosen, given["stations"])
         reference = beside.reference if reference is None else reference
+        overlays, places = beside.overlays, beside.cells
     options = changed(
         ViewOptions(),
         component=given["component"],
@@ -83,10 +89,10 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
     )
     series = relative(series, "displacement", options)
     cells = [tuple(cell) for cell in given["yx"]] + [cell_of(file, series, place) for place in given["lalo"]]
-    cells += beside.cells
+    cells += places
     windowed = target is None and not given["save"] and not given["nodisplay"]
-    if windowed and show_series(series, cells, options=options, overlays=beside.overlays):
+    if windowed and show_series(series, cells, options=options, overlays=overlays):
         return
     place = target or Path(f"{file.resolve().stem}-ts.png")
-    figure = series_view(series, cells, options=options, date=given["num"], overlays=beside.overlays)
+    figure = series_view(series, cells, options=options, date=given["num"], overlays=overlays)
     say(f"figure: {save_figure(figure, place, dpi=200)}")

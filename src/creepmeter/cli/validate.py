@@ -63,7 +63,8 @@ def command(
     Their rates are found by regression; a velocity along a line of sight is compared with their motion along it. A file
     or station that cannot be used is named, and the others go on.
     """
-    from creepmeter.workflow.validation import Drawn, StationFiles, validate
+    from creepmeter.workflow.comparison import Drawn
+    from creepmeter.workflow.validation import StationFiles, validate
 
     stations = StationFiles((*first, *more), given["crs"], given["date_order"], given["positions"])
     drawn = Drawn(given["series"], given["background"], given["dem"], given["outlines"], given["geometry"])

@@ -16,7 +16,7 @@ from creepmeter.cli.session import say
 from creepmeter.products.options import ViewOptions
 
 if TYPE_CHECKING:
-    from creepmeter.workflow.gnss_view import StationLayer, StationStyle
+    from creepmeter.products.station_layer import StationLayer, StationStyle
 
 FIGURES = (".png", ".pdf", ".svg")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -120,7 +120,8 @@ def _stations(
     file: Path, index: Sequence[str], options: ViewOptions, given: dict[str, Any]
 ) -> tuple[StationLayer, StationStyle]:
     """Return the stations that the flags ask for; with a reference station the map counts from its pixel."""
-    from creepmeter.workflow.gnss_view import StationLayer, StationStyle, station_layer
+    from creepmeter.products.station_layer import StationLayer, StationStyle
+    from creepmeter.workflow.gnss_view import station_layer
 
     wanted, coloured, geometry = given.pop("show_gnss"), given["gnss_comp"] is not None, given.pop("geometry")
     coloured = coloured or given["ref_gnss"] is not None

@@ -21,9 +21,9 @@ from creepmeter.products.station_dots import los_figure, scatter_figure
 from creepmeter.products.station_plots import overlay_figure
 from creepmeter.validation.compare import agreement, comparison_columns
 from creepmeter.validation.los import Sight, overlay_los
+from creepmeter.workflow.comparison import Drawn, Validation, rate_columns
 from creepmeter.workflow.gnss import FoundStations, RadarMap, compare_with_map
 from creepmeter.workflow.pictures import background_of
-from creepmeter.workflow.validation import Drawn, Validation, rate_columns
 
 
 def validate_radar(radar: RadarMap, found: FoundStations, folder: Path, drawn: Drawn | None = None) -> Validation:

@@ -9,18 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from matplotlib.figure import Figure
 
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.io.mintpy.listing import is_mintpy_file
 from creepmeter.io.mintpy.product import read_tables
 from creepmeter.model.epoch import Epoch, as_epoch
-from creepmeter.model.grid import grid_of
 from creepmeter.model.station import Overlay, Station
-from creepmeter.products.options import ViewOptions
-from creepmeter.products.scale import factor_between
-from creepmeter.products.station_dots import Dot, add_dots
-from creepmeter.products.view import main_variable, stored_unit
+from creepmeter.products.station_dots import Dot
+from creepmeter.products.station_layer import StationLayer
 from creepmeter.validation.gnss_options import GnssOptions
 from creepmeter.validation.los import Sight, overlay_los, projected
 from creepmeter.validation.options import RateOptions
@@ -30,41 +26,6 @@ from creepmeter.workflow.gnss_report import series_at
 Cell = tuple[int, int]
 _NEAR = np.timedelta64(3, "D")  # positions around an acquisition that are averaged, on each side
 _AS_THEY_ARE = RateOptions(undeclared_steps="keep")
-
-
-@dataclass(frozen=True)
-class StationLayer:
-    """Stations on a map.
-
-    Parameters
-    ----------
-    dots : tuple of Dot
-        Values in `unit`.
-    unit : str
-        ``m/year`` or ``m``; empty where the dots have no values.
-    reference : (int, int) or None
-        Row and column of the reference station.
-    left_out : tuple of str
-        Stations that are not on it, and why.
-    """
-
-    dots: tuple[Dot, ...] = ()
-    unit: str = ""
-    reference: Cell | None = None
-    left_out: tuple[str, ...] = ()
-
-    def draw(
-        self, figure: Figure, product: xr.Dataset, variable: str | None, options: ViewOptions, *, look: StationStyle
-    ) -> None:
-        """Draw the stations over a map of a product, in the unit that it is drawn in."""
-        dots = self.dots
-        if look.only_measured:
-            dots = _on_measured(dots, product, variable or main_variable(product))
-        if self.unit:
-            unit = options.unit or stored_unit(product, variable or main_variable(product), options)
-            factor = factor_between(self.unit, unit, cycle_m=float(product.attrs.get("cycle_m", 0.0)))
-            dots = tuple(replace(dot, value=dot.value * factor) for dot in dots)
-        add_dots(figure, grid_of(product), dots, label=look.label, size_pt=look.size_pt)
 
 
 @dataclass(frozen=True)
@@ -84,25 +45,6 @@ class StationSeries:
     cells: tuple[Cell, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     reference: Cell | None = None
-
-
-@dataclass(frozen=True)
-class StationStyle:
-    """How stations are drawn.
-
-    Parameters
-    ----------
-    label : bool
-        With names.
-    size_pt : float
-        Diameter, points.
-    only_measured : bool
-        Only where the map has a value.
-    """
-
-    label: bool = False
-    size_pt: float = 6.0
-    only_measured: bool = False
 
 
 def station_layer(
@@ -180,18 +122,6 @@ def _near(station: Station, day: Epoch) -> npt.NDArray[np.float64]:
     """Return the mean position around a day, (3,); NaN where there is none."""
     near = np.abs(station.times - day - np.timedelta64(12, "h")) <= _NEAR
     return station.displacement[near].mean(axis=0) if near.any() else np.full(3, np.nan)
-
-
-def _on_measured(dots: tuple[Dot, ...], product: xr.Dataset, variable: str) -> tuple[Dot, ...]:
-    array = product[variable]
-    while array.ndim > 2:  # noqa: PLR2004 - any map of it
-        array = array[-1]
-    kept = []
-    for dot in dots:
-        value = array.sel(x=dot.x, y=dot.y, method="nearest").values
-        if np.isfinite(value):
-            kept.append(dot)
-    return tuple(kept)
 
 
 def station_overlays(

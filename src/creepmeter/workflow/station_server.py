@@ -27,11 +27,15 @@ from creepmeter.validation.holdings import Holding, read_holdings
 
 LIST = "DataHoldings.txt"
 _LIST_AT = f"NGLStationPages/{LIST}"
-_SERIES_AT = "gps_timeseries/IGS20/tenv3/IGS20/{}.tenv3"
+_SERIES_AT = ("gps_timeseries/IGS20/tenv3/IGS20/{}.tenv3", "gps_timeseries/tenv3/IGS14/{}.tenv3")  # newest frame first
 _MOST_BYTES = 30_000_000  # the list has 3 MB, thirty years of a station 2 MB
 _TIMEOUT_S = (20.0, 60.0)
 _TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S, _MINUTES = 4, 2.0, 60.0, 60.0
 _OK, _NOT_FOUND = 200, 404
+
+
+class AbsentError(ServiceError):
+    """The server has no such file."""
 
 
 @dataclass
@@ -102,15 +106,22 @@ class StationServer:
         path = self.folder / f"{name}.tenv3"
         if path.is_file() and not self.redo:
             return path
-        place = _SERIES_AT.format(quote(name))
-        text = self._text(place)
-        where = f"{self.base}/{place}"
+        text, where = self._first_of([place.format(quote(name)) for place in _SERIES_AT])
         if not is_gnss(text):
             message = f"{where} gave {_kind_of(text)} in place of positions: try again later, or leave it out"
             raise InputError(message)
         read_gnss(text, where)  # a file that is cut is not kept
         write_text(path, text)
         return path
+
+    def _first_of(self, places: Sequence[str]) -> tuple[str, str]:
+        """Return the text of the first place that is there, and its address."""
+        for place in places[:-1]:
+            try:
+                return self._text(place), f"{self.base}/{place}"
+            except AbsentError:
+                continue
+        return self._text(places[-1]), f"{self.base}/{places[-1]}"
 
     def _text(self, place: str) -> str:
         url = f"{self.base.rstrip('/')}/{place}"
@@ -140,9 +151,9 @@ def _once(session: GuardedSession, url: str) -> str:
             message = f"the server answers {answer.status_code}"
             raise PassingError(message, asked_wait(answer))
         if answer.status_code != _OK:
-            absent = " (there is no such file)" if answer.status_code == _NOT_FOUND else ""
-            message = f"{url}: the server answers {answer.status_code}{absent}"
-            raise ServiceError(message)
+            absent = answer.status_code == _NOT_FOUND
+            message = f"{url}: the server answers {answer.status_code}{' (there is no such file)' if absent else ''}"
+            raise AbsentError(message) if absent else ServiceError(message)
         content, told = _read(answer, url), answer.headers.get("Content-Length", "")
     if told.isdecimal() and "Content-Encoding" not in answer.headers and len(content) < int(told):
         message = f"{len(content)} of {told} bytes came"

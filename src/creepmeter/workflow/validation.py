@@ -6,27 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from creepmeter.errors import CreepmeterError, InputError
-from creepmeter.io.points import system_code, write_table
+from creepmeter.io.points import write_table
 from creepmeter.io.store import open as open_product
 from creepmeter.io.swap import write_text
 from creepmeter.model.schema import MOTION_MODEL, check
-from creepmeter.model.station import Comparison, Overlay, StationRates
+from creepmeter.model.station import Comparison, Overlay
 from creepmeter.products.canvas import save_figure
 from creepmeter.products.station_plots import comparison_figure, overlay_figure
-from creepmeter.validation.compare import agreement, compare_rates, comparison_columns, overlay
+from creepmeter.validation.compare import compare_rates, comparison_columns, overlay
 from creepmeter.validation.dates import DateOrder
 from creepmeter.validation.gnss_options import GnssOptions
 from creepmeter.validation.options import RateOptions
 from creepmeter.validation.rates import fit_rates
 from creepmeter.validation.read import read_stations
+from creepmeter.workflow.comparison import Drawn, Validation, rate_columns
 from creepmeter.workflow.gnss import FoundStations, RadarMap
+from creepmeter.workflow.gnss_report import validate_radar
 from creepmeter.workflow.pictures import background_of
-
-_MOST_LINES = 30  # stations on the screen; the tables have all
 
 
 @dataclass(frozen=True)
@@ -49,86 +48,6 @@ class StationFiles:
     crs: str | None = None
     date_order: DateOrder = "auto"
     positions: Path | None = None
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What a comparison found, and what it wrote.
-
-    Parameters
-    ----------
-    comparisons : tuple of Comparison
-        Stations on the map.
-    rates : tuple of StationRates
-        All stations that have a rate, on the map or not.
-    left_out : tuple of str
-        Files and stations that are not in it, and why.
-    files : tuple of Path
-        What was written.
-    """
-
-    comparisons: tuple[Comparison, ...]
-    rates: tuple[StationRates, ...]
-    left_out: tuple[str, ...]
-    files: tuple[Path, ...]
-
-    @property
-    def left_out_shown(self) -> tuple[str, ...]:
-        """The first of those left out, and how many more there are."""
-        more = len(self.left_out) - _MOST_LINES
-        if more <= 1:
-            return self.left_out
-        return (*self.left_out[:_MOST_LINES], f"{more} more, see left_out.txt")
-
-    @property
-    def lines(self) -> list[str]:
-        """What to tell the user: one line for each station, and how the map agrees with all of them."""
-        lines = [_station_line(each) for each in self.comparisons[:_MOST_LINES]]
-        if len(self.comparisons) > _MOST_LINES:
-            lines.append(f"... and {len(self.comparisons) - _MOST_LINES} more stations in the table")
-        for row in agreement(self.comparisons):
-            if row.stations == 0:
-                continue
-            z = "" if np.isnan(row.normalised) else f", {row.normalised:.2f} in units of sigma"
-            bias = f"bias {row.bias:+.3g}" if row.component != "horizontal" else f"bias {row.bias:.3g}"
-            lines.append(f"{row.component}: {bias}, RMSE {row.rmse:.3g} m/yr from {row.stations} station(s){z}")
-        return lines
-
-
-def _station_line(each: Comparison) -> str:
-    parts = []
-    for k, name in enumerate(each.components):
-        if np.isfinite(each.difference[k]):
-            parts.append(
-                f"{name} map {_with_error(each.on_map[k], each.on_map_sigma[k])}, "
-                f"ground {_with_error(each.on_ground[k], each.on_ground_sigma[k])}"
-            )
-    return f"{each.name}: {'; '.join(parts)} m/yr"
-
-
-def _with_error(value: float, sigma: float) -> str:
-    return f"{value:+.4g}" if np.isnan(sigma) else f"{value:+.4g} ± {sigma:.2g}"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What is drawn with a comparison.
-
-    Parameters
-    ----------
-    series : Path, optional
-        TimeSeries to draw beside those of the stations.
-    background, dem, outlines : Path, optional
-        Behind and over the map; one of the first two.
-    geometry : Path, optional
-        Angles of a radar map; looked for beside it by default.
-    """
-
-    series: Path | None = None
-    background: Path | None = None
-    dem: Path | None = None
-    outlines: Path | None = None
-    geometry: Path | None = None
 
 
 def validate(
@@ -168,8 +87,6 @@ def validate(
     check(motion, MOTION_MODEL)
     found = _read_and_fit(stations, options)
     if [str(name) for name in motion["component"].values] == ["los"]:
-        from creepmeter.workflow.gnss_report import validate_radar
-
         chosen = GnssOptions(reference=reference, start_date=options.start_date, end_date=options.end_date)
         return validate_radar(RadarMap.open(velocity, drawn.geometry, chosen), found, folder, drawn)
     comparisons, off_map = compare_rates(motion, found.rates, reference=reference)
@@ -221,18 +138,3 @@ def _overlays(
         except CreepmeterError as problem:
             missing.append(f"{each.name}, series: {problem}")
     return overlays, missing
-
-
-def rate_columns(rates: Sequence[StationRates]) -> dict[str, list[object]]:
-    """Return a table of rates: one line for each station, m/yr along the axes of its own reference system."""
-    columns: dict[str, list[object]] = {"name": [each.name for each in rates]}
-    columns |= {"x": [each.x for each in rates], "y": [each.y for each in rates]}
-    codes = {crs: system_code(crs) for crs in {each.crs for each in rates}}
-    columns["crs"] = [codes[each.crs] for each in rates]
-    columns |= {"dates": [each.dates or "" for each in rates], "noise": [each.noise for each in rates]}
-    for name in ("first", "last"):
-        columns[name] = ["" if getattr(each, name) is None else str(getattr(each, name))[:10] for each in rates]
-    for k, axis in enumerate(("east", "north", "up")):
-        for part in ("rate", "sigma", "sigma_white"):
-            columns[f"{part}_{axis}"] = [float(getattr(each, part)[k]) for each in rates]
-    return columns

@@ -48,8 +48,9 @@ def _tides_by_pixel() -> Floats:
     """Return the tide at every pixel by itself, without interpolation, (time, rows, columns)."""
     latitude = 45.0 - 0.01 * (np.arange(ROWS) + 0.5)
     longitude = 10.0 + 0.01 * (np.arange(COLUMNS) + 0.5)
-    times = np.array(DAYS, "datetime64[ns]") + np.timedelta64(19800, "s")
-    moved = solid_earth_tide(*np.meshgrid(latitude, longitude, indexing="ij"), times)
+    times = np.array([f"{day}T05:30:00" for day in DAYS], "datetime64[ns]")
+    down, across = np.meshgrid(latitude, longitude, indexing="ij")
+    moved = solid_earth_tide(down, across, times)
     look = look_vector(np.linspace(33, 44, COLUMNS), 102.0)[:, None, :]
     return np.asarray((moved * look).sum(axis=1))
 
@@ -131,7 +132,7 @@ def test_plate_motion_is_projected_and_removed(tmp_path: Path) -> None:
 
 
 def test_along_track_of_a_satellite_that_flies_north(tmp_path: Path) -> None:
-    azimuth = np.full((ROWS, COLUMNS), 90.0, np.float32)
+    azimuth = np.full((ROWS, COLUMNS), 90.0)
     ground = Ground.open(_geometry(tmp_path, GRID, azimuthAngle=azimuth))
     block = Block(0, slice(0, 2), slice(0, 3))
     np.testing.assert_allclose(ground.look(block, "azimuth")[1], 1.0)
