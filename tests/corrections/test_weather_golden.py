@@ -97,7 +97,7 @@ def test_every_sample_of_grib_is_read_whole(shared: Path) -> None:
         assert 0 < fields.humidity[lowest].mean() < 0.03
 
 
-@pytest.mark.parametrize("share", [0.3, 0.99])
+@pytest.mark.parametrize("share", [0.3, 0.99, 0.997])
 def test_a_cut_grib_names_itself(shared: Path, tmp_path: Path, share: float) -> None:
     whole = _grib(shared, "20120419").read_bytes()
     cut = tmp_path / "ERA5_20120419_16.grb"

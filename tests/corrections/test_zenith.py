@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pyproj import CRS, Transformer
 
 from creepmeter.corrections.atmosphere import columns_of, saturation
 from creepmeter.corrections.delay_cube import DelayCube, Pixels, slant_delay
@@ -159,6 +160,22 @@ def test_beyond_the_nodes_nothing_is_known() -> None:
     cube = zenith_cube(Air().fields(NODES, TIME), 0.0, 100.0)
     found = _pixels([29.9, 30.0, np.nan], 130.5, 50.0).delay(cube)[0]
     assert np.isnan(found).tolist() == [True, False, True]
+
+
+def test_nodes_on_a_map_serve_pixels_in_degrees() -> None:
+    # the grid of NARR: a Lambert cone on a sphere, 32 km apart
+    system = str(CRS.from_user_input("+proj=lcc +lat_1=50 +lat_2=50 +lat_0=50 +lon_0=-107 +R=6371200").to_wkt())
+    edge = np.arange(-4.0, 5.0) * 32_463.0
+    air = Air(vapour_pa=1000.0, pressure_slope=(1e-8, 2e-8), vapour_slope=(1e-7, 2e-7))  # per metre
+    axes = Axes(edge, edge, system)
+    cube = zenith_cube(air.fields(axes, TIME), 0.0, 200.0)
+    latitude = axes.latitudes()
+    transformer = Transformer.from_crs(system, "EPSG:4326", always_xy=True)
+    down, across = np.meshgrid(edge, edge, indexing="ij")
+    longitude, _ = transformer.transform(across, down)
+    inner = slice(1, -1), slice(1, -1)  # the last digits may push the outermost over the edge
+    found = _pixels(latitude[inner], longitude[inner], 100.0).delay(cube)
+    np.testing.assert_allclose(found, cube.delay[2][inner], atol=1e-9)
 
 
 def test_one_set_of_pixels_serves_cubes_of_several_grids() -> None:

@@ -59,6 +59,7 @@ def correct(
     *,
     target: Path | None,
     delays: Path | None = None,
+    hour: int | None = None,
     memory_gb: float,
 ) -> None:
     """Correct a series, say what was made, and exit with 3 when dates were left out."""
@@ -68,7 +69,7 @@ def correct(
     held = writable(delays or geometry.with_name(f"{name}.h5"))
     require_other(series, place)
     with shown_progress() as progress:
-        made = correct_file(source, series, geometry, held, place, memory_gb=memory_gb, progress=progress)
+        made = correct_file(source, series, geometry, held, place, hour=hour, memory_gb=memory_gb, progress=progress)
     if made.delays is not None:
         say(f"{held}: delays of {len(made.dates)} dates")
         say(f"{place}: the series without them")

@@ -22,7 +22,7 @@ from creepmeter.cli.session import say
 )
 @click.option("-f", "--file", "series", type=FILE, help="Displacement series to correct.")
 @click.option("-d", "--date-list", "dates", multiple=True, help="Dates YYYYMMDD, or text files of them: delays only.")
-@click.option("--hour", type=click.IntRange(0, 23), help="Hour of those dates, UTC.  [default: of the geometry]")
+@click.option("--hour", type=click.IntRange(0, 23), help="Hour, UTC.  [default: that of the files]")
 @click.option("-o", "--output", "target", type=TARGET, help="Corrected series.  [default: NAME_ERA5.h5]")
 @click.option("-m", "--model", "-s", "model", metavar="[ERA5|ERA5T|MERRA|NARR]", default="ERA5", show_default=True)
 @click.option("--delay", metavar="[comb|dry|wet]", default="comb", show_default=True, help="Both delays, or one.")
@@ -59,7 +59,7 @@ def command(
         raise click.UsageError(message)
     if series is not None:
         name = source.options.model
-        correct(source, series, geometry, name, target=target, delays=delays, memory_gb=memory_gb)
+        correct(source, series, geometry, name, target=target, delays=delays, hour=hour, memory_gb=memory_gb)
         return
     from creepmeter.workflow.sbas.weather import make_delays
     from creepmeter.workflow.sbas.weather_dates import dates_given

@@ -37,6 +37,7 @@ _ROLES = {
 }
 _LEVEL = re.compile(r"\s*([\d.]+)\s*\[(hPa|Pa)\]\s*ISBL")
 _ZERO_C, _HECTO = 273.15, 100.0
+_DRY_PA = 30_000.0  # above, some models have no humidity
 _SETTINGS = {**ENVIRONMENT, "GRIB_NORMALIZE_UNITS": "YES", "GDAL_PAM_ENABLED": "NO"}
 
 
@@ -166,7 +167,13 @@ def _complete(messages: list[_Message], when: Epoch, path: Path) -> Mapping[str,
         )
         raise ImageError(message)
     roles = (heights, "temperature", humidity)
-    shared = sorted(set.intersection(*(set(found[role]) for role in roles)))
+    levels = [set(found[role]) for role in roles]
+    shared = sorted(set.intersection(*levels))
+    lacking = sorted(level for level in set.union(*levels).difference(shared) if level > _DRY_PA)
+    if lacking:
+        shown = ", ".join(f"{level / _HECTO:g}" for level in lacking)
+        message = f"{path} is damaged or cut (not all fields at {shown} hPa): get it again"
+        raise ImageError(message)
     return {role: [found[role][level] for level in shared] for role in roles}
 
 

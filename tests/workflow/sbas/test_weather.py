@@ -15,6 +15,7 @@ from affine import Affine
 from click.testing import CliRunner
 from odc.geo.geobox import GeoBox
 from tests.workflow.sbas.samples import write_project, write_template
+from tests.workflow.sbas.weather_samples import DATES, HOUR, NODES, REFERENCE, air_of, write_series, write_weather
 
 from creepmeter.cli import main
 from creepmeter.corrections.delay_cube import Pixels
@@ -44,11 +45,6 @@ from creepmeter.workflow.sbas.weather import correct_file
 from creepmeter.workflow.sbas.weather_dates import dates_given
 from creepmeter.workflow.sbas.weather_fetch import fetch_missing, missing_requests
 
-NODES = Axes(np.arange(37.5, 39.51, 0.25), np.arange(-124.0, -121.99, 0.25))
-DATES = ("20180105", "20180129", "20180222", "20180318", "20180411")
-HOUR = 2  # CENTER_LINE_UTC of the simulation is 7200 s
-REFERENCE = (5, 7)
-
 
 @pytest.fixture(autouse=True)
 def _no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -57,36 +53,10 @@ def _no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CDSAPI_RC", str(tmp_path / "no.cdsapirc"))
 
 
-def _air(date: str) -> Air:
-    k = DATES.index(date)
-    return Air(vapour_pa=600.0 + 250.0 * k, pressure_pa=101_000.0 + 150.0 * k, vapour_slope=(0.1 * k, -0.05 * k))
-
-
-def _write_weather(folder: Path, dates: tuple[str, ...] = DATES, hour: int = HOUR) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for date in dates:
-        path = folder / f"ERA5_N37_N40_W124_W122_{date}_{hour:02d}.nc"
-        weather_file(_air(date).fields(NODES, f"{date}T{hour:02d}0000")).to_netcdf(path, engine="h5netcdf")
-    return folder
-
-
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weather")
-    stack = write_project(folder, dates=len(DATES), rows=24, columns=30, noise=False)
-    assert [str(date)[:10].replace("-", "") for date in stack.truth.epochs] == list(DATES)
-    shape = stack.height.shape
-    rng = np.random.default_rng(3)
-    values = rng.normal(0, 0.01, (len(DATES), *shape)).astype(np.float32)
-    values -= values[:, REFERENCE[0], REFERENCE[1], None, None]
-    values -= values[0].copy()
-    values[:, :3, :3] = 0.0  # not inverted
-    facts = {"FILE_TYPE": "timeseries", "UNIT": "m", "REF_DATE": DATES[0], "REF_Y": "5", "REF_X": "7"}
-    ends = {"START_DATE": DATES[0], "END_DATE": DATES[-1]}
-    tables = {"date": as_epochs(list(DATES)), "bperp": np.arange(5, dtype=np.float32)}
-    write_product(
-        folder / "timeseries.h5", {"timeseries": values}, {**stack.attributes, **facts, **ends}, tables=tables
-    )
+    write_series(folder)
     return folder
 
 
@@ -115,7 +85,7 @@ def _expected_delays(project: Path) -> np.ndarray:
     latitude = np.asarray(float(facts["Y_FIRST"]) + (rows + 0.5) * float(facts["Y_STEP"]))
     longitude = np.asarray(float(facts["X_FIRST"]) + (columns + 0.5) * float(facts["X_STEP"]))
     pixels = Pixels(latitude, longitude, height)
-    cubes = [zenith_cube(_air(date).fields(NODES, date), 0.0, height.max()) for date in DATES]
+    cubes = [zenith_cube(air_of(date).fields(NODES, date), 0.0, height.max()) for date in DATES]
     return np.array([pixels.delay(cube) for cube in cubes]) / np.cos(np.radians(incidence))
 
 
@@ -123,7 +93,7 @@ def _expected_delays(project: Path) -> np.ndarray:
 
 
 def test_delays_are_absolute_and_toward_the_satellite(project: Path) -> None:
-    made = _correct(project, _write_weather(project / "weather" / "ERA5").parent)
+    made = _correct(project, write_weather(project / "weather" / "ERA5").parent)
     assert made.notes == ()
     delays = project / "inputs" / "ERA5.h5"
     np.testing.assert_allclose(_values(delays), -_expected_delays(project), atol=1e-6)  # float32 of 3 m
@@ -134,7 +104,7 @@ def test_delays_are_absolute_and_toward_the_satellite(project: Path) -> None:
 
 
 def test_the_series_is_corrected_relative_to_its_reference(project: Path) -> None:
-    _correct(project, _write_weather(project / "weather"))
+    _correct(project, write_weather(project / "weather"))
     delay = -_expected_delays(project)
     delay -= delay[0].copy()
     delay -= delay[:, REFERENCE[0], REFERENCE[1], None, None]
@@ -150,7 +120,7 @@ def test_the_series_is_corrected_relative_to_its_reference(project: Path) -> Non
 
 
 def test_delays_put_into_a_series_come_out_again(project: Path) -> None:
-    path, folder = project / "timeseries.h5", _write_weather(project / "weather")
+    path, folder = project / "timeseries.h5", write_weather(project / "weather")
     before = _values(path)
     delay = -_expected_delays(project)
     delay -= delay[0].copy()
@@ -164,7 +134,7 @@ def test_delays_put_into_a_series_come_out_again(project: Path) -> None:
 
 @pytest.mark.parametrize("memory_gb", [0.0001, 8.0])
 def test_blocks_do_not_matter(project: Path, memory_gb: float) -> None:
-    folder = _write_weather(project / "weather")
+    folder = write_weather(project / "weather")
     _correct(project, folder)
     other = project / "other.h5"
     correct_file(
@@ -183,7 +153,7 @@ def test_blocks_do_not_matter(project: Path, memory_gb: float) -> None:
 
 
 def test_a_date_without_file_stays_as_it_was_and_is_named(project: Path) -> None:
-    folder = _write_weather(project / "weather", tuple(date for date in DATES if date != "20180222"))
+    folder = write_weather(project / "weather", tuple(date for date in DATES if date != "20180222"))
     made = _correct(project, folder)
     (note,) = made.notes
     assert "1 of 5 dates are not corrected: 20180222 (no file)" in note
@@ -198,7 +168,7 @@ def test_a_date_without_file_stays_as_it_was_and_is_named(project: Path) -> None
 
 
 def test_a_date_without_file_is_dropped_by_option(project: Path) -> None:
-    folder = _write_weather(project / "weather", DATES[1:4])
+    folder = write_weather(project / "weather", DATES[1:4])
     made = _correct(project, folder, missing="drop")
     assert "2 of 5 dates are left out: 20180105, 20180411 (no file)" in made.notes[0]
     series = Series.open(project / "timeseries_ERA5.h5")
@@ -215,7 +185,7 @@ def test_a_date_without_file_is_dropped_by_option(project: Path) -> None:
 
 
 def test_without_the_reference_date_corrected_dates_agree_among_themselves(project: Path) -> None:
-    folder = _write_weather(project / "weather", DATES[1:])
+    folder = write_weather(project / "weather", DATES[1:])
     _correct(project, folder)
     full, before = -_expected_delays(project), _values(project / "timeseries.h5")
     after = _values(project / "timeseries_ERA5.h5")
@@ -228,7 +198,7 @@ def test_without_the_reference_date_corrected_dates_agree_among_themselves(proje
 
 
 def test_a_damaged_file_names_itself_and_the_rest_goes_on(project: Path) -> None:
-    folder = _write_weather(project / "weather")
+    folder = write_weather(project / "weather")
     bad = next(folder.glob("*20180318*"))
     bad.write_bytes(bad.read_bytes()[:3000])
     made = _correct(project, folder)
@@ -247,15 +217,15 @@ def test_without_any_file_nothing_is_made(project: Path) -> None:
 
 
 def test_a_file_that_is_too_small_is_passed_over_for_a_larger_one(project: Path) -> None:
-    folder = _write_weather(project / "weather")
+    folder = write_weather(project / "weather")
     small = Axes(NODES.y[:3], NODES.x[:3])
     path = folder / f"AERA5_small_{DATES[1]}_{HOUR:02d}.nc"  # the first by name
-    weather_file(_air(DATES[1]).fields(small, f"{DATES[1]}T020000")).to_netcdf(path, engine="h5netcdf")
+    weather_file(air_of(DATES[1]).fields(small, f"{DATES[1]}T020000")).to_netcdf(path, engine="h5netcdf")
     assert _correct(project, folder).notes == ()
 
 
 def test_a_reference_pixel_without_height_is_an_error(project: Path) -> None:
-    folder = _write_weather(project / "weather")
+    folder = write_weather(project / "weather")
     geometry = project / "inputs" / "geometryGeo.h5"
     maps = {name: read_map(geometry, name) for name in ("height", "incidenceAngle")}
     maps["height"][REFERENCE] = np.nan
@@ -461,7 +431,7 @@ def test_a_run_corrects_by_era5_and_fits_the_delays_too(tmp_path: Path) -> None:
     assert len(first.left_out) == 1
     assert first.left_out[0].startswith("correct_troposphere: 5 of 5 dates are not corrected")
     assert read_attributes(work / "velocity.h5")["FILE_PATH"] == "timeseries.h5"
-    _write_weather(work / "weather" / "ERA5")
+    write_weather(work / "weather" / "ERA5")
     second = run_sbas(template, folder=work, end="velocity")
     assert second.left_out == ()
     assert "correct_troposphere" in second.made
@@ -484,7 +454,7 @@ def test_a_run_corrects_by_era5_and_fits_the_delays_too(tmp_path: Path) -> None:
 def test_a_run_without_the_files_any_more_goes_back(tmp_path: Path) -> None:
     work = tmp_path / "work"
     write_project(work, dates=len(DATES), noise=False)
-    _write_weather(work / "weather")
+    write_weather(work / "weather")
     text = "mintpy.troposphericDelay.method = pyaps\nmintpy.troposphericDelay.weatherDir = ./weather\n"
     template = write_template(tmp_path, text)
     run_sbas(template, folder=work, end="velocity")
@@ -525,7 +495,7 @@ def test_delays_of_another_program_are_taken(tmp_path: Path) -> None:
 
 
 def test_dates_give_absolute_delays(project: Path) -> None:
-    folder, geometry = _write_weather(project / "weather"), project / "inputs" / "geometryGeo.h5"
+    folder, geometry = write_weather(project / "weather"), project / "inputs" / "geometryGeo.h5"
     (project / "dates.txt").write_text("20180105, 1\n20180222\n180318 second\n")
     arguments = ["tropo_pyaps3.py", "-d", str(project / "dates.txt"), "--hour", "2", "-g", str(geometry)]
     out = project / "delays.h5"
@@ -576,7 +546,7 @@ class _Client:
 
 def test_only_what_is_needed_is_asked_for(tmp_path: Path) -> None:
     times = as_epochs(list(DATES[:2])) + np.timedelta64(2 * 3600 + 1200, "s")
-    _write_weather(tmp_path / "ERA5", DATES[:1])
+    write_weather(tmp_path / "ERA5", DATES[:1])
     source, area = DelaySource("pyaps", tmp_path), Area(38.2, 38.6, -122.9, -122.6)
     (wanted,) = missing_requests(source, times, area)
     assert wanted.name == "ERA5_N37_N40_W124_W122_20180129_02.grb"

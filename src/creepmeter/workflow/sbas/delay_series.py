@@ -17,6 +17,7 @@ from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_tables
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.model.epoch import Epoch, Epochs
+from creepmeter.workflow.sbas.corrected import corrected_attributes, reference_pixel, reference_place
 from creepmeter.workflow.sbas.pixel_geometry import PixelGeometry
 from creepmeter.workflow.sbas.velocity import SERIES, Series
 
@@ -147,8 +148,7 @@ def subtract_delays(
         message = f"{delays} has {other.shape} pixels and {source} {series.shape}: make the delays again"
         raise InputError(message)
     plan = _Plan.of(series, other, drop=drop_missing)
-    attributes = {key: text for key, text in series.attributes.items() if not key.startswith(_OWN)}
-    attributes |= {"REF_DATE": written(series.dates[plan.reference]), "FILE_PATH": target.name}
+    attributes = corrected_attributes(series, target, {}) | {"REF_DATE": written(series.dates[plan.reference])}
     tables = read_tables(source)
     for name in ("date", "bperp"):
         if name in tables:
@@ -198,7 +198,7 @@ class _Plan:
         if (places < 0).all():
             message = f"{delays.path} has no date of {series.path}: give the files of its dates"
             raise InputError(message)
-        former = _reference_of(series)
+        former = reference_place(series)
         kept = np.flatnonzero(places >= 0) if drop else np.arange(len(places))
         reference = former if former in kept else int(kept[0])
         return cls(places, kept, former, reference, _delay_of_pixel(series, delays))
@@ -218,20 +218,14 @@ class _Plan:
         return found[self.kept].astype(np.float32)
 
 
-def _reference_of(series: Series) -> int:
-    """Return the place of the date that a series is relative to; the first where it does not say."""
-    said = series.attributes.get("REF_DATE")
-    return series.place_of(said) if said else 0
-
-
 def _delay_of_pixel(series: Series, delays: Series) -> Floats:
     """Return the delay of the reference pixel, by date; 0 where the series has no such pixel."""
-    try:
-        row, column = int(series.attributes["REF_Y"]), int(series.attributes["REF_X"])
-    except (KeyError, ValueError):
+    pixel = reference_pixel(series.attributes)
+    if pixel is None:
         return np.zeros(len(delays.dates))
+    row, column = pixel
     found = delays.array.read(slice(row, row + 1), slice(column, column + 1))[:, 0, 0].astype(np.float64)
-    if len(found) != len(delays.dates) or not np.isfinite(found).all():
+    if not np.isfinite(found).all():
         message = (
             f"{delays.path} has no delay at the reference pixel (row {row}, column {column}) of {series.path}: its "
             "height or incidence is missing in the geometry; choose another reference point"

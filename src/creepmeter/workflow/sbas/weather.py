@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from creepmeter.blocks import Progress
 from creepmeter.errors import CreepmeterError
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.model.epoch import Epochs
 from creepmeter.workflow.sbas import delay_files
@@ -80,7 +83,8 @@ def make_delays(
     extent = Extent(*pixels.extent())
     failed = fetch_missing(source, times, extent.area)
     delays = source.delays(dates, times, extent)
-    notes = (*failed, *told_of(source, delays.missing, len(dates)))
+    way_out = advice(source, delays.missing, geometry, times)
+    notes = (*failed, *told_of(source, delays.missing, len(dates), way_out))
     if len(delays.dates) == 0:
         return Delayed(None, delays.dates, notes)
     told = read_attributes(geometry) if attributes is None else attributes
@@ -88,7 +92,7 @@ def make_delays(
     return Delayed(target, delays.dates, notes)
 
 
-def told_of(source: DelaySource, missing: Mapping[str, str], count: int) -> list[str]:
+def told_of(source: DelaySource, missing: Mapping[str, str], count: int, way_out: str) -> list[str]:
     """Return a sentence on the dates without a delay, what becomes of them and the way out, if there are any.
 
     Parameters
@@ -99,12 +103,14 @@ def told_of(source: DelaySource, missing: Mapping[str, str], count: int) -> list
         Date YYYYMMDD -> why there is none.
     count : int
         Number of all dates.
+    way_out : str
+        What to do.
     """
     if not missing:
         return []
     fate = "are left out" if source.options.missing == "drop" and len(missing) < count else "are not corrected"
     listed = delay_files.list_missing(missing)
-    return [f"{len(missing)} of {count} dates {fate}: {listed}; {advice(source, missing)}"]
+    return [f"{len(missing)} of {count} dates {fate}: {listed}; {way_out}"]
 
 
 def correct_file(
@@ -114,6 +120,7 @@ def correct_file(
     delays: Path,
     target: Path,
     *,
+    hour: int | None = None,
     memory_gb: float = 4.0,
     progress: Progress | None = None,
 ) -> Delayed:
@@ -127,18 +134,26 @@ def correct_file(
         Displacement series, and its geometry.
     delays, target : Path
         Series of delays and corrected series to make; neither is when no date has a delay.
+    hour : int, optional
+        Of the acquisitions, UTC; by default that of the series (CENTER_LINE_UTC).
     memory_gb : float
         Memory to keep within.
     progress : Progress, optional
         Counts pixels.
     """
     opened = Series.open(series)
+    times = opened.times
+    if hour is not None:
+        times = opened.dates.astype("datetime64[D]").astype("datetime64[ns]") + np.timedelta64(hour, "h")
+    elif source.kind != "gacos" and number_of(opened.attributes, "CENTER_LINE_UTC", series) is None:
+        note = f"{series} does not tell the hour of its acquisitions (CENTER_LINE_UTC): give tropo-pyaps3 --hour"
+        return Delayed(None, opened.dates[:0], (note,))
     made = make_delays(
         source,
         geometry,
         delays,
         opened.dates,
-        opened.times,
+        times,
         attributes=opened.attributes,
         memory_gb=memory_gb,
         progress=progress,

@@ -85,8 +85,20 @@ def fetch_missing(source: DelaySource, times: Epochs, area: Area, client: Client
     return failed
 
 
-def advice(source: DelaySource, missing: Mapping[str, str], hour: int | None = None) -> str:
-    """Return what to do about dates without a delay."""
+def advice(source: DelaySource, missing: Mapping[str, str], geometry: Path, times: Epochs) -> str:
+    """Return what to do about dates without a delay.
+
+    Parameters
+    ----------
+    source : DelaySource
+        Where delays come from.
+    missing : mapping of str to str
+        Date YYYYMMDD -> why there is none.
+    geometry : Path
+        Geometry of the pixels.
+    times : array of datetime64
+        Times of the acquisitions, UTC.
+    """
     folder, model = source.folder, source.options.model
     if source.kind == "gacos":
         return f"order them at www.gacos.net and put YYYYMMDD.ztd with YYYYMMDD.ztd.rsc into {folder}"
@@ -94,8 +106,8 @@ def advice(source: DelaySource, missing: Mapping[str, str], hour: int | None = N
         return f"get OPERA_L4_TROPO-ZENITH files of these days from NASA Earthdata and put them into {folder}"
     if model not in _FETCHED:
         return f"put the files of {model} into {folder / model}"
-    clock = "HH" if hour is None else f"{hour:02d}"
-    call = f"creepmeter tropo-pyaps3 -d {' '.join(missing)} --hour {clock} -g GEOMETRY.h5 -w {folder}"
+    hour = at.nearest_hour(times[0], model)
+    call = f"creepmeter tropo-pyaps3 -d {' '.join(missing)} --hour {hour} -g {geometry} -w {folder}"
     reason = why_no_download()
     if reason:
         return f"{reason}: put the files of {model} into {folder / model}, or set the account up and run `{call}`"

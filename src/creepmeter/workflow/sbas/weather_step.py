@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from time import time_ns
 
+import numpy as np
+
 from creepmeter.io.provenance import digest_file
 from creepmeter.io.swap import remove
 from creepmeter.workflow.sbas.chain import delay_name, input_of
@@ -20,6 +22,7 @@ from creepmeter.workflow.sbas.weather_fetch import could_fetch, folder_from
 logger = logging.getLogger(__name__)
 
 STEP = "correct_troposphere"
+_DAY = np.timedelta64(1, "D")
 _KEYS = {"pyaps": "weatherDir", "gacos": "gacosDir", "opera": "operaDir"}
 
 
@@ -31,13 +34,14 @@ def _source(run: SbasSetting, kind: Kind) -> DelaySource:
 
 def weather_depends(run: SbasSetting, kind: Kind) -> object:
     """Return options, geometry, the files of the folder, and delays that another program made."""
-    source = _source(run, kind)
-    files = {file.path.name: digest_file(file.path) for file in source.files()}
+    source, series = _source(run, kind), run.work / input_of(run, STEP)
+    times = Series.open(series).times if series.exists() else np.array([], "datetime64[ns]")
+    around = {str(time + days)[:10] for time in times for days in (-_DAY, 0 * _DAY, _DAY)}
+    files = {file.path.name: digest_file(file.path) for file in source.files() if str(file.time)[:10] in around}
     delays = run.work.inputs / delay_name(run)
     foreign = identity(delays) if delays.exists() and not is_ours(delays) else ""
-    series = run.work / input_of(run, STEP)
     # a download that failed is tried again
-    again = time_ns() if series.exists() and could_fetch(source, Series.open(series).times) else 0
+    again = time_ns() if len(times) and could_fetch(source, times) else 0
     return [source.options.model_dump(mode="json"), str(source.folder), files, identity(run.geometry()), foreign, again]
 
 
@@ -71,4 +75,7 @@ def _by_foreign(run: SbasSetting, source: DelaySource, delays: Path, series: Pat
     logger.warning("%s was made by another program and is taken as it is", delays.name)
     wanted, held = ([day_of(date) for date in Series.open(path).dates] for path in (series, delays))
     missing = dict.fromkeys([day for day in wanted if day not in held], f"not in {delays.name}")
-    return Made((target.name,), left_out=[f"{STEP}: {text}" for text in told_of(source, missing, len(wanted))])
+    return Made(
+        (target.name,),
+        left_out=[f"{STEP}: {text}" for text in told_of(source, missing, len(wanted), "make them again")],
+    )
