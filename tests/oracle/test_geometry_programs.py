@@ -18,7 +18,7 @@ from tests.workflow.sbas.test_geocode import centres
 
 from creepmeter.geometry.sphere import LocalFrame
 from creepmeter.io.mintpy.product import read_attributes, read_map, write_product
-from creepmeter.workflow.sbas.rewrite import arrays_of
+from creepmeter.workflow.sbas.facts import arrays_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Values = npt.NDArray[Any]
