@@ -26,6 +26,7 @@ _WHERE = {
     "correct_stable_ground": "creepmeter.stack.stable",
     "invert": "creepmeter.inversion.invert",
     "fit_velocity": "creepmeter.velocity.fit",
+    "decompose_motion": "creepmeter.geometry.combine",
 }
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Scene",
     "__version__",
     "correct_stable_ground",
+    "decompose_motion",
     "fit_velocity",
     "invert",
     "make_image_cube",

@@ -84,7 +84,6 @@ def test_flags_have_all_their_names_and_none_means_two_things(command: str, opti
         ("prep_nisar.py", "it is not there yet"),
         ("prep_aria", "`creepmeter load interferograms --processor aria`; see docs, how-to/coming-from-mintpy"),
         ("save_gdal.py", "use `creepmeter save geotiff`"),
-        ("subset", "--subset-yx"),
     ],
 )
 def test_scripts_without_a_counterpart_are_named_as_such(call: Call, name: str, told: str) -> None:

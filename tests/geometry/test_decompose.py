@@ -7,9 +7,12 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from creepmeter.errors import ConfigError
+import creepmeter as cm
+from creepmeter.errors import ConfigError, InputError
 from creepmeter.geometry.decompose import Decomposition, Look, axes_of, decompose, window_medians
+from creepmeter.model.grid import pixel_grid
 from creepmeter.model.line_of_sight import flight_vector, look_vector
+from creepmeter.model.schema import map_dataset
 
 Floats = npt.NDArray[np.float64]
 SHAPE = (60, 80)
@@ -139,3 +142,24 @@ def test_a_window_holds_its_median() -> None:
     assert found[0, 0] == np.median([1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23])
     assert (found[:, 8:] == 28.5).all()
     assert np.isnan(window_medians(np.full((2, 2), np.nan))).all()
+
+
+def test_velocities_as_datasets() -> None:
+    truth, grid = field(), pixel_grid(SHAPE, 10.0)
+    angles = {"asc": (34.0, 102.0), "desc": (39.0, -102.0)}
+    motions = []
+    for incidence, azimuth in angles.values():
+        along = np.einsum("i,iyx->yx", look_vector(incidence, azimuth), truth)
+        dims = ("component", "term", "y", "x")
+        variables = {"value": (dims, along[None, None], {}), "sigma": (dims, np.full((1, 1, *SHAPE), 0.002), {})}
+        coords = {"component": ["los"], "term": ["rate"], "unit": ("term", ["m/yr"])}
+        motions.append(map_dataset(variables, coords, grid, kind="MotionModel"))
+    north = motions[0].assign_coords(component=["north"])
+    north["value"] = north["value"] * 0 + truth[1]
+    found = cm.decompose_motion([*motions, north], [*angles.values(), None])
+    np.testing.assert_allclose(found["value"].values[:, 0], truth, atol=1e-8)
+    assert found["sigma"].sel(component="north").values == pytest.approx(0.002)
+    with pytest.raises(InputError, match="map 2 is along a line of sight"):
+        cm.decompose_motion([*motions, north], [angles["asc"], None, None])
+    with pytest.raises(ConfigError, match="different units"):
+        cm.decompose_motion([*motions, north.assign_coords(unit=("term", ["m"]))], [*angles.values(), None])

@@ -97,6 +97,7 @@ COMMANDS = {
         "Turn a lookup table on a map into latitude and longitude of each radar pixel.",
         "Radar",
     ),
+    "resample": Entry("creepmeter.cli.resample", "Bring geocoded products to another grid.", "Radar"),
     "image-stitch": Entry("creepmeter.cli.image_stitch", "Join overlapping geocoded products to one.", "Radar"),
     "subset": Entry("creepmeter.cli.subset", "Cut a part out of products.", "Radar"),
     "multilook": Entry("creepmeter.cli.multilook", "Join several pixels of products to one.", "Radar"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,14 +118,17 @@ def ground_grid(
     GridError
         The grid would be empty or larger than 2**31 cells.
     """
-    south, north = float(latitude[known].min()), float(latitude[known].max())
-    west, east = float(longitude[known].min()), float(longitude[known].max())
+    # in single precision, as MintPy has it: grids are the same to the last digit
+    ends = [np.float32(extreme(values[known])) for values in (latitude, longitude) for extreme in (np.min, np.max)]
     if options.lalo_step is None:
-        tall, wide = default_steps(attributes, (south, north, west, east), (latitude.shape[0], latitude.shape[1]))
+        tall, wide = default_steps(attributes, ends, (latitude.shape[0], latitude.shape[1]))
     else:
         tall, wide = (abs(step) for step in options.lalo_step)
     if options.snwe is None:
-        south, north, west, east = south - tall / 2, north + tall / 2, west - wide / 2, east + wide / 2
+        half = (-tall / 2, tall / 2, -wide / 2, wide / 2)
+        edges = [float(end) + more for end, more in zip(ends, half, strict=True)]
+        # steps that are given leave the edges in single precision as well
+        south, north, west, east = edges if options.lalo_step is None else (float(str(np.float32(e))) for e in edges)
     else:
         south, north, west, east = options.snwe
     rows, columns = round((north - south) / tall), round((east - west) / wide)
@@ -139,7 +142,7 @@ def ground_grid(
 
 
 def default_steps(
-    attributes: Mapping[str, str], area: tuple[float, float, float, float], shape: tuple[int, int]
+    attributes: Mapping[str, str], area: Sequence[float | np.floating], shape: tuple[int, int]
 ) -> tuple[float, float]:
     """Return steps in latitude and longitude, degrees, of cells with the area of a radar pixel.
 
@@ -147,8 +150,8 @@ def default_steps(
     ----------
     attributes : mapping of str to str
         Of the radar image: sizes of its pixels, heading, orbit.
-    area : (float, float, float, float)
-        South, north, west, east, degrees.
+    area : sequence of float
+        South, north, west, east, degrees. The length of a parallel is found in their precision.
     shape : (int, int)
         Rows and columns of the radar image, of which the grid gets as many where its attributes do not suffice.
 
@@ -161,13 +164,13 @@ def default_steps(
     south, north, west, east = area
     number = {name: number_of(attributes, name, "the attributes") for name in _NEEDED}
     if any(value is None for value in number.values()):
-        return (north - south) / max(shape[0] - 1, 1), (east - west) / max(shape[1] - 1, 1)
+        return float((north - south) / max(shape[0] - 1, 1)), float((east - west) / max(shape[1] - 1, 1))
     turn = np.radians((number["HEADING"] or 0.0) - 90.0)
     azimuth, across = _pixel_on_ground(attributes, {name: float(value or 0.0) for name, value in number.items()})
     wide = across * abs(np.cos(turn)) + azimuth * abs(np.sin(turn))
     tall = across * abs(np.sin(turn)) + azimuth * abs(np.cos(turn))
     scale = np.sqrt(across * azimuth / (wide * tall))
-    parallel = EARTH_RADIUS_M * np.cos(np.radians((south + north) / 2))
+    parallel = EARTH_RADIUS_M * np.cos(np.deg2rad((south + north) / 2))
     return float(np.degrees(tall * scale / EARTH_RADIUS_M)), float(np.degrees(wide * scale / parallel))
 
 

@@ -27,6 +27,7 @@ _BLOCK_BYTES = 120.0  # per cell: coordinates of cells and of the pixels around 
 _POINT_BYTES = 24.0
 _SHARE, _MOST_GB, _STRIP_GB = 4, 0.5, 0.016  # small arrays are given memory that was in use before
 _HALF = 0.5
+_RESOLUTION = float(np.spacing(np.float32(180.0)))  # degrees, of tables in single precision
 _POLE = 89.9  # degrees: beyond, all longitudes are near one another
 
 
@@ -108,9 +109,9 @@ def sources_on_grid(
     Notes
     -----
     The nearest pixel is found exactly, by the chord of the sphere, up to three times the larger step of the grid,
-    and the resolution of the table beyond.
+    and the resolution of tables beyond.
     """
-    reach = STEPS_AROUND * max(abs(step) for step in grid.steps) + _resolution(latitude, longitude)
+    reach = STEPS_AROUND * max(abs(step) for step in grid.steps) + _RESOLUTION
     radius = np.radians(reach) * EARTH_RADIUS_M
     frame = LocalFrame(float(latitude[known].mean()), float(longitude[known].mean()))
     place = np.full(grid.shape, -1, np.int32)
@@ -201,11 +202,6 @@ class _Image:
         if not self.linear:
             return nearest, np.empty((0, 2), np.float32)
         return cells_around(self.points, self.shape, wanted, nearest)
-
-
-def _resolution(latitude: Values, longitude: Values) -> float:
-    """Return how finely a table tells places, degrees: a pixel at the limit may lie so much beyond."""
-    return float(max(np.spacing(values.dtype.type(180)) for values in (latitude, longitude)))
 
 
 def _near(latitude: Values, longitude: Values, grid: GroundGrid, block: Block, reach: float) -> Mask:

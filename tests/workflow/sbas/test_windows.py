@@ -15,7 +15,7 @@ from creepmeter.geometry.mosaic_options import MosaicOptions
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map, read_tables, write_product
 from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.workflow.sbas.facts import arrays_of
-from creepmeter.workflow.sbas.stitch import stitch_products
+from creepmeter.workflow.sbas.stitch import resample_product, stitch_products
 from creepmeter.workflow.sbas.windows import (
     box_of_area,
     box_of_reference,
@@ -195,3 +195,32 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     write_product(tmp_path / "b.h5", {"velocity": np.zeros(SHAPE, np.float32)}, radar)
     with pytest.raises(InputError, match="radar coordinates"):
         stitch_products([tmp_path / "b.h5", tmp_path / "b.h5"], tmp_path / "c.h5", MosaicOptions())
+
+
+def test_a_product_is_brought_to_another_grid(tmp_path: Path) -> None:
+    source, like, target = (tmp_path / f"{name}.h5" for name in ("source", "like", "target"))
+    row, column = np.meshgrid(np.arange(30.0) + 0.5, np.arange(40.0) + 0.5, indexing="ij")
+    plane = (0.01 * row - 0.02 * column).astype(np.float32)
+    held = {**GEO, "FILE_TYPE": "velocity", "UNIT": "m/year"}
+    write_product(source, {"velocity": plane, "mask": row > 15}, held)
+    part = {
+        **held,
+        "Y_FIRST": str(46.0 - 0.0053),
+        "X_FIRST": str(10.0 + 0.0091),
+        "Y_STEP": "-0.0007",
+        "X_STEP": "0.003",
+    }
+    write_product(like, {"velocity": np.zeros((20, 15), np.float32)}, part)
+    resample_product(source, target, like=like)
+    north, west = (np.arange(20) + 0.5) * 0.7 + 5.3, (np.arange(15) + 0.5) * 1.5 + 4.55
+    expected = 0.01 * north[:, None] - 0.02 * west[None]
+    np.testing.assert_allclose(read_map(target, "velocity"), expected, atol=1e-6)
+    np.testing.assert_array_equal(read_map(target, "mask"), np.broadcast_to(north[:, None] > 15, (20, 15)))
+    found = read_attributes(target)
+    assert (found["REF_Y"], found["REF_X"]) == ("10", "10")
+    resample_product(source, target, steps=(0.003, 0.006), memory_gb=1e-6)
+    assert read_map(target, "velocity").shape == (10, 13)
+    means = plane[:, :39].reshape(10, 3, 13, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(read_map(target, "velocity"), means, atol=1e-6)
+    with pytest.raises(InputError, match="give others"):
+        resample_product(source, target, steps=(1.0, 1.0))

@@ -14,15 +14,20 @@ from creepmeter.errors import InputError
 from creepmeter.geometry.mosaic import join, match, union_grid
 from creepmeter.geometry.mosaic_options import MosaicOptions
 from creepmeter.geometry.resample import values_on
+from creepmeter.interferograms.attributes import grid_attributes
 from creepmeter.io.mintpy.grid import grid_from
 from creepmeter.io.mintpy.product import Dataset, ProductWriter
 from creepmeter.io.provenance import digest_text
 from creepmeter.model.grid import Grid, centre_positions, map_position, pixel_position
+from creepmeter.model.table import cell_position
 from creepmeter.workflow.sbas.facts import Facts, facts_of
+from creepmeter.workflow.sbas.layers import Change, write_resampled
 from creepmeter.workflow.sbas.places import reference_attributes
 from creepmeter.workflow.sbas.rewrite import is_linear, is_referred
 
 Array = npt.NDArray[Any]
+_PIXEL = ("REF_Y", "REF_X", "REF_LAT", "REF_LON")
+_MOST_CELLS = 2**31 - 1
 _SUBSET = ("SUBSET_YMIN", "SUBSET_YMAX", "SUBSET_XMIN", "SUBSET_XMAX")
 
 
@@ -132,3 +137,69 @@ def _attributes(facts: Facts, grid: Grid, whole: Grid) -> dict[str, str]:
         pixel = int(found["REF_Y"]) + round(float(row)), int(found["REF_X"]) + round(float(column))
         found |= {name: text for name, text in reference_attributes(found, pixel).items() if text is not None}
     return found
+
+
+def resample_product(
+    source: Path,
+    target: Path,
+    *,
+    like: Path | None = None,
+    steps: tuple[float, float] | None = None,
+    memory_gb: float = 4.0,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a geocoded product on another grid.
+
+    Parameters
+    ----------
+    source, target : Path
+        Product; where the new one goes.
+    like : Path, optional
+        Geocoded file whose grid is taken.
+    steps : (float, float), optional
+        Else steps in y and x, in the unit of the map; the area stays.
+    memory_gb : float
+        Memory to keep within. A layer is not cut.
+    progress : Progress, optional
+        Shows how far it has come.
+
+    Raises
+    ------
+    InputError
+        A file is in radar coordinates, or no cell would be left.
+    """
+    facts = facts_of(source)
+    grid = _grid(facts, source)
+    whole = _grid(facts_of(like), like) if like is not None else _stepped(grid, steps or (1.0, 1.0))
+
+    def take(name: str, layers: Array) -> Array:
+        kind = facts.types[name]
+        if len(layers) == 0:
+            return np.zeros((0, *whole.shape), kind)
+        placed = np.stack([_placed(layer, grid, whole) for layer in layers])
+        return (placed if kind.kind == "f" else np.nan_to_num(placed)).astype(kind)
+
+    found = {name: text for name, text in _attributes(facts, grid, whole).items() if name not in _PIXEL}
+    attributes: dict[str, str | None] = {**dict.fromkeys((*_PIXEL, *_SUBSET)), **found, **grid_attributes(whole)}
+    if {"REF_LAT", "REF_LON"} <= set(facts.attributes):
+        row, column = cell_position(whole, *(float(facts.attributes[name]) for name in ("REF_LAT", "REF_LON")))
+        pixel = int(np.floor(row)), int(np.floor(column))
+        if 0 <= pixel[0] < whole.shape[0] and 0 <= pixel[1] < whole.shape[1]:
+            attributes |= {"REF_Y": str(pixel[0]), "REF_X": str(pixel[1])}
+            attributes |= {name: facts.attributes[name] for name in ("REF_LAT", "REF_LON")}
+    change = Change((whole.shape[0], whole.shape[1]), take, attributes, key=str(whole.affine))
+    return write_resampled(facts, target, change, memory_gb=memory_gb, progress=progress)
+
+
+def _stepped(grid: Grid, steps: tuple[float, float]) -> Grid:
+    """Return a grid of the same area with other steps."""
+    affine = grid.affine
+    tall, wide = np.copysign(abs(steps[0]), affine.e), np.copysign(abs(steps[1]), affine.a)
+    if not tall or not wide:
+        message = f"steps {steps[0]:g} and {steps[1]:g}: give steps that are not zero (--step)"
+        raise InputError(message)
+    shape = round(grid.shape[0] * affine.e / tall), round(grid.shape[1] * affine.a / wide)
+    if min(shape) < 1 or shape[0] * shape[1] > _MOST_CELLS:
+        message = f"steps {steps[0]:g} and {steps[1]:g} give {shape[0]} x {shape[1]} cells: give others (--step)"
+        raise InputError(message)
+    return Grid(shape, type(affine)(float(wide), 0.0, affine.c, 0.0, float(tall), affine.f), grid.crs)
