@@ -58,8 +58,9 @@ def detect_moving(motion: xr.Dataset, options: DetectOptions | None = None) -> t
     -----
     A cell moves where its speed is above `sigmas` times its standard error (and above `min_speed`), and most of its 8
     neighbours do as well. Holes smaller than the moving ground around them are filled. On still ground with normal
-    errors the speed of two components exceeds k sigma with probability :math:`\exp(-k^2 / 2)`: 1.1 % for k = 3. Chance alone makes no areas of `min_cells` unless neighbours
-    have common errors, as those of overlapping chips have: `min_cells` should be several chips' worth.
+    errors the speed of two components exceeds k sigma with probability :math:`\exp(-k^2 / 2)`: 1.1 % for k = 3. Chance
+    alone makes no areas of `min_cells` unless neighbours have common errors, as those of overlapping chips have:
+    `min_cells` should be several chips' worth.
     """
     options = options or DetectOptions()
     rate = Motion.of(motion)
