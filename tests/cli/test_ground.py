@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import geopandas as gpd
@@ -133,6 +134,19 @@ def test_columns_that_clash_are_renamed(done: Call, products: Products, tmp_path
     found = gpd.read_file(tmp_path / "out.gpkg")
     assert found["fid_of_file"][0] == "a"
     assert found["cells"][0] > 0
+
+
+@pytest.mark.parametrize("names", [("Polygon", "geom"), ("Kind", "kind"), ("POLYGON", "Geom")])
+def test_columns_that_differ_by_capitals_are_kept(
+    done: Call, products: Products, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    inside = gpd.read_file(products.outline)
+    features = json.loads(inside.to_json(to_wgs84=True))
+    features["features"][0]["properties"] = dict(zip(names, ("one", "two"), strict=True))
+    (tmp_path / "in.geojson").write_text(json.dumps(features))
+    done("statistics", products.velocity, "--polygons", tmp_path / "in.geojson", "-o", tmp_path / "out.gpkg")
+    found = gpd.read_file(tmp_path / "out.gpkg").drop(columns="geometry")
+    assert {"one", "two"} <= set(map(str, found.iloc[0]))
 
 
 def test_dates_of_two_readings_stop_the_comparison(call: Call, done: Call, products: Products, tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ def test_other_delimiters_spellings_and_decimal_commas_are_read(tmp_path: Path, 
     assert str(station.times[1])[:10] == "2019-03-26"
 
 
+def test_commas_within_numbers_between_commas_are_refused(tmp_path: Path) -> None:
+    lines = ["name,date,east,north,crs", 'A,2018-05-01,"649,776",5100000,32633', 'A,2019-05-01,"649,778",5100000,32633']
+    found = read_station_table(written(tmp_path / "pegs.csv", lines))
+    assert not found.series
+    assert "line 2: '649,776' is no number (east)" in found.left_out[0]
+
+
 def test_packed_tables_are_the_same(tmp_path: Path) -> None:
     text = "\n".join(PEGS).encode()
     (tmp_path / "pegs.csv.xz").write_bytes(lzma.compress(text))

@@ -124,10 +124,11 @@ def system_code(crs: str | None) -> str:
 
 
 class Columns(NamedTuple):
-    """Entries of a table by the names of its columns, and the line of the file that each row stands in."""
+    """Entries of a table by the names of its columns, the line of the file of each row, and what stands between."""
 
     entries: dict[str, list[str]]
     lines: list[int]
+    delimiter: str
 
 
 def read_columns(path: str | Path) -> Columns:
@@ -141,7 +142,8 @@ def read_columns(path: str | Path) -> Columns:
     numbered = list(enumerate(read_table_text(path).splitlines(), start=1))
     numbered = [(line, text) for line, text in numbered if text.strip() and not text.startswith("#")]
     head = numbered[0][1] if numbered else ""
-    parsed = csv.reader([text for _, text in numbered], delimiter=max(_DELIMITERS, key=head.count))
+    delimiter = max(_DELIMITERS, key=head.count)
+    parsed = csv.reader([text for _, text in numbered], delimiter=delimiter)
     found = [(line, row) for (line, _), row in zip(numbered, parsed, strict=False) if any(row)]
     rows = [row for _, row in found]
     names = [name.strip() for name in rows[0]] if rows else []
@@ -150,7 +152,7 @@ def read_columns(path: str | Path) -> Columns:
         message = f"{path}: point {short} has {len(rows[short])} entries, the first line names {len(names)} columns"
         raise InputError(message)
     entries = {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(names)}
-    return Columns(entries, [line for line, _ in found[1:]])
+    return Columns(entries, [line for line, _ in found[1:]], delimiter)
 
 
 def _read_table(path: str | Path, system: str | None) -> PointTable:

@@ -89,7 +89,7 @@ def _fewest_in_a_row(size: int, half: int) -> Counts:
     """Return how many neighbours must agree with each point of a map of one row, which has few places: half of them."""
     place = np.arange(size, dtype=np.int32)
     around = np.minimum(place + half, size - 1) - np.maximum(place - half, 0)
-    return np.minimum(FEWEST, (around + 1) // 2)
+    return np.asarray(np.minimum(FEWEST, (around + 1) // 2), np.int32)
 
 
 def beyond(values: Floats, near: Middle, scale: float, least: Floats | float) -> Bools:

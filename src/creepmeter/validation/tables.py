@@ -72,6 +72,7 @@ class _Table:
     lines: list[int]
     roles: dict[str, list[str]]
     factors: dict[str, float]
+    decimal: str  # besides the point: a comma between commas is no decimal one, it may part thousands
 
     def texts(self, role: str) -> list[str]:
         return self.roles[role]
@@ -85,7 +86,7 @@ class _Table:
 
     def _number(self, text: str, role: str, line: int) -> float:
         try:
-            return float(text.replace(",", ".")) if text else np.nan  # a comma is left only between semicolons
+            return float(text.replace(self.decimal, ".")) if text else np.nan
         except ValueError as problem:
             message = f"{self.path}, line {line}: {text!r} is no number ({role})"
             raise InputError(message) from problem
@@ -93,7 +94,7 @@ class _Table:
     def take(self, rows: Rows) -> _Table:
         """Return some of the lines."""
         roles = {role: [texts[k] for k in rows] for role, texts in self.roles.items()}
-        return _Table(self.path, [self.lines[k] for k in rows], roles, self.factors)
+        return _Table(self.path, [self.lines[k] for k in rows], roles, self.factors, self.decimal)
 
     def axes(self, kind: str) -> Floats:
         """Return the columns east, north, up of one kind, (n, 3)."""
@@ -160,7 +161,7 @@ def _with_roles(path: Path, columns: Columns) -> _Table:
             message = f"{path} has two columns for {role}, one of them {name!r}: leave one out"
             raise InputError(message)
         roles[role], factors[role] = values, factor
-    return _Table(path, columns.lines, roles, factors)
+    return _Table(path, columns.lines, roles, factors, "." if columns.delimiter == "," else ",")
 
 
 def _role(name: str) -> tuple[str, float] | None:

@@ -27,6 +27,8 @@ from creepmeter.velocity.polygons import cells_of, polygon_statistics, statistic
 
 Columns = dict[str, list[Any]]
 
+_OF_PACKAGES = ("fid", "geom")  # number and shape of a feature in a GeoPackage
+
 
 def open_motion(path: Path) -> xr.Dataset:
     """Open a velocity product.
@@ -84,7 +86,8 @@ def statistics_of_file(
     left_out = tuple(
         f"{label}: no measured cell in it" for label, each in zip(labels, found, strict=True) if not each.measured
     )
-    _write(target, {"polygon": labels, **own} if "polygon" not in own else own, columns, shapes, frame.crs)
+    named = "polygon" in {name.lower() for name in own}
+    _write(target, own if named else {"polygon": labels, **own}, columns, shapes, frame.crs)
     return {"polygon": labels, **columns}, left_out
 
 
@@ -116,9 +119,20 @@ def _areas_of(shape: BaseGeometry) -> BaseGeometry:
 
 
 def _own_columns(frame: gpd.GeoDataFrame, columns: Columns) -> Columns:
-    """Return the columns of a file that clash neither with ours nor with the numbers of shapes in a GeoPackage."""
-    names = [name for name in frame.columns if name != frame.geometry.name and str(name).lower() not in columns]
-    return {"fid_of_file" if str(name).lower() == "fid" else str(name): list(frame[name]) for name in names}
+    """Return the columns of a file that we do not have ourselves, under names that a GeoPackage tells apart.
+
+    It does not tell small from capital letters, and has columns of its own.
+    """
+    taken, own = set(_OF_PACKAGES), {}
+    for name in frame.columns:
+        if name == frame.geometry.name or str(name).lower() in columns:
+            continue
+        shown = str(name)
+        while shown.lower() in taken:
+            shown += "_of_file"
+        taken.add(shown.lower())
+        own[shown] = list(frame[name])
+    return own
 
 
 def _labels(own: Columns, count: int) -> list[str]:
