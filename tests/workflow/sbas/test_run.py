@@ -232,17 +232,13 @@ def test_the_text_file_of_the_reference_date_is_read_when_it_is_there(project: P
 # ------------------------------------------------------------------------------------------------------------- left out
 
 
-def test_steps_that_do_no_work_yet_are_named(project: Project) -> None:
+def test_a_correction_without_its_files_is_left_out_and_named(project: Project) -> None:
     text = "mintpy.networkInversion.minNumPixel = 20\nmintpy.deramp = linear\nmintpy.plot = no\nmintpy.derampp = no\n"
     project.template.write_text(text)
     result = run_sbas(project.template, folder=project.folder)
-    assert [text.partition(":")[0] for text in result.left_out] == [
-        "correct_troposphere",
-        "google_earth",
-    ]
-    assert "mintpy.troposphericDelay.method = pyaps (auto) is not part of creepmeter yet" in result.left_out[0]
+    assert [text.partition(":")[0] for text in result.left_out] == ["correct_troposphere"]
     page = (project.folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("Left out: ") == 2
+    assert page.count("Left out: ") == 1
     assert "did you mean mintpy.deramp?" in result.notes[0]
     assert "derampp" in page
 
