@@ -19,6 +19,9 @@ MAKES = {
         "mintpy/velocity.h5",
         "mintpy/velocity.png",
         "mintpy/report.html",
+        "mintpy/timeseries_tropHgt_ramp_demErr.h5",
+        "mintpy/velocity.kmz",
+        "mintpy/structure.png",
     ),
     "landslide": (
         "scenes.csv",

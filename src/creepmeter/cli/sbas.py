@@ -57,7 +57,7 @@ def command(
     Steps in order: load_data, modify_network, reference_point, quick_overview, correct_unwrap_error, invert_network,
     correct_LOD, correct_SET, correct_ionosphere, correct_troposphere, deramp, correct_topography, residual_RMS,
     reference_date, velocity, geocode, google_earth, hdfeos5. What is up to date is kept; a run that was stopped goes on
-    where it was. Steps that the template asks for and that do no work yet are named, and the exit status is 3.
+    where it was. What a step lacks (weather files, say) is named, the run goes on without, and the exit status is 3.
     """
     from creepmeter.workflow.sbas.template_file import template_text, write_config
 
