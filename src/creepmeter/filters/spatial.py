@@ -163,7 +163,7 @@ _FILTERS: Mapping[str, Callable[[Floats, tuple[float, ...], Weights], Floats]] =
         "lowpass_avg": lambda values, sizes, known: _average(values, sizes[0], known),
         "highpass_avg": lambda values, sizes, known: values - _average(values, sizes[0], known),
         "median": lambda values, sizes, _: _median(values, sizes[0]),
-        "double_difference": lambda values, sizes, known: _double_difference(values, *sizes, known),
+        "double_difference": lambda values, sizes, known: _double_difference(values, sizes[0], sizes[1], known),
         "difference_of_gaussians": lambda values, sizes, known: (
             _gaussian(values, sizes[0], known) - _gaussian(values, sizes[1], known)
         ),

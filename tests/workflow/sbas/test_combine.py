@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from tests.workflow.sbas.products import DATES, REFERENCE, make_series, make_velocity
+from tests.workflow.sbas.products import DATES, GRID, REFERENCE, make_series, make_velocity
 
 from creepmeter.errors import CreepmeterError, InputError
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map, write_product
@@ -120,7 +120,8 @@ def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
             calculate_file(tmp_path / "a.h5", "*", tmp_path / name, tmp_path / "d.h5")
     with pytest.raises(InputError, match="give two files or more"):
         add_files([tmp_path / "a.h5"], tmp_path / "d.h5")
-    write_product(tmp_path / "maps.h5", {"one": np.zeros((24, 31)), "two": np.zeros((24, 31))}, {"FILE_TYPE": "dem"})
+    maps = {"one": np.zeros((24, 31)), "two": np.zeros((24, 31))}
+    write_product(tmp_path / "maps.h5", maps, {"FILE_TYPE": "dem", **GRID})
     make_velocity(tmp_path / "velocity.h5")
     with pytest.raises(
         InputError, match=r"no dataset in common \(.*velocity.h5: velocity, velocityStd; .*maps.h5: one, two"

@@ -29,8 +29,9 @@ from creepmeter.validation.structure import (
     structure_function,
 )
 from creepmeter.validation.structure_options import StructureOptions
+from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.maps import read_mask
-from creepmeter.workflow.sbas.rewrite import arrays_of, reference_pixel
+from creepmeter.workflow.sbas.rewrite import reference_pixel
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
