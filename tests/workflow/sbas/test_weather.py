@@ -157,7 +157,8 @@ def test_a_date_without_file_stays_as_it_was_and_is_named(project: Path) -> None
     made = _correct(project, folder)
     (note,) = made.notes
     assert "1 of 5 dates are not corrected: 20180222 (no file)" in note
-    assert "creepmeter tropo-pyaps3 -d 20180222 --hour" in note
+    geometry = project / "inputs" / "geometryGeo.h5"
+    assert f"creepmeter tropo-pyaps3 -d 20180222 --hour 2 -g {geometry} -w {folder}" in note
     before, after = _values(project / "timeseries.h5"), _values(project / "timeseries_ERA5.h5")
     np.testing.assert_array_equal(after[2], before[2])
     full = -_expected_delays(project)
@@ -257,6 +258,22 @@ def _values_at(project: Path, folder: Path) -> np.ndarray:
     update_product(project / "timeseries.h5", attributes={"CENTER_LINE_UTC": str(3.0 * 3600)})
     _correct(project, folder)
     return _values(project / "inputs" / "ERA5.h5")
+
+
+def test_an_hour_that_is_not_known_must_be_given(project: Path) -> None:
+    folder, series = write_weather(project / "weather"), project / "timeseries.h5"
+    _correct(project, folder)
+    known = _values(project / "timeseries_ERA5.h5")
+    (project / "timeseries_ERA5.h5").unlink()
+    update_product(series, attributes={"CENTER_LINE_UTC": None})
+    made = _correct(project, folder)
+    assert made.delays is None
+    assert "does not tell the hour of its acquisitions (CENTER_LINE_UTC): give tropo-pyaps3 --hour" in made.notes[0]
+    geometry = project / "inputs" / "geometryGeo.h5"
+    call = ["tropo-pyaps3", "-f", str(series), "-g", str(geometry), "-w", str(folder), "--hour", "2"]
+    result = CliRunner().invoke(main, call)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(_values(project / "timeseries_ERA5.h5"), known)
 
 
 def test_the_hour_is_that_of_pyaps() -> None:
@@ -449,6 +466,17 @@ def test_a_run_corrects_by_era5_and_fits_the_delays_too(tmp_path: Path) -> None:
     assert delays[int(facts["REF_Y"]), int(facts["REF_X"])] == pytest.approx(0.0, abs=1e-9)
     third = run_sbas(template, folder=work, end="velocity")
     assert third.made == ()
+
+
+def test_too_few_delays_for_a_velocity_stop_nothing(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    write_project(work, dates=len(DATES), noise=False)
+    write_weather(work / "weather", DATES[:1])
+    text = "mintpy.troposphericDelay.method = pyaps\nmintpy.troposphericDelay.weatherDir = ./weather\n"
+    result = run_sbas(write_template(tmp_path, text), folder=work, end="velocity")
+    assert "velocity" in result.made
+    assert any("velocityERA5.h5 is not made" in note for note in result.notes)
+    assert not (work / "velocityERA5.h5").exists()
 
 
 def test_a_run_without_the_files_any_more_goes_back(tmp_path: Path) -> None:

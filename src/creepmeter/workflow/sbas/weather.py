@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from creepmeter.blocks import Progress
-from creepmeter.errors import CreepmeterError
+from creepmeter.errors import ConfigError, CreepmeterError
 from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.io.swap import remove
 from creepmeter.model.epoch import Epochs
 from creepmeter.workflow.sbas import delay_files
 from creepmeter.workflow.sbas.chain import delay_name, final_series
@@ -21,6 +23,8 @@ from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.pixel_geometry import PixelGeometry
 from creepmeter.workflow.sbas.velocity import Series, excluded_dates, fit_velocity_file
 from creepmeter.workflow.sbas.weather_fetch import advice, fetch_missing
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -180,4 +184,8 @@ def fit_delays(run: SbasSetting, target: str) -> None:
     excluded = [str(date)[:10].replace("-", "") for date in excluded_dates(options.exclude_date, run.folder)]
     changes["exclude_date"] = tuple(excluded)
     chosen = options.override(changes, step="velocity")
-    fit_velocity_file(delays, run.work / target, chosen, memory_gb=run.memory_gb, progress=run.progress)
+    try:
+        fit_velocity_file(delays, run.work / target, chosen, memory_gb=run.memory_gb, progress=run.progress)
+    except ConfigError as problem:  # too few of the dates have a delay
+        remove(run.work / target)
+        logger.warning("%s is not made: %s", target, problem)
