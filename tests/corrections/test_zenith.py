@@ -200,6 +200,6 @@ def test_a_refined_cube_goes_through_its_heights() -> None:
 
 
 def test_the_slant_delay_is_longer_by_the_cosine() -> None:
-    found = slant_delay(np.array([2.0, 2.0, 2.0]), np.array([60.0, 0.0, np.nan]))
-    np.testing.assert_allclose(found[0], 4.0)
-    assert np.isnan(found[1:]).all()
+    found = slant_delay(np.full(5, 2.0), np.array([60.0, 0.0, np.nan, 90.0, -9999.0]))
+    np.testing.assert_allclose(found[:2], [4.0, 2.0])
+    assert np.isnan(found[2:]).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -125,6 +126,15 @@ def test_damaged_files_name_themselves(tmp_path: Path) -> None:
     ):
         with pytest.raises(ImageError, match=rf"{path.name}.*{reason}|{path.name} is {reason}"):
             read_weather(path, AREA, TIME)
+
+
+def test_values_in_another_file_are_not_followed(tmp_path: Path) -> None:
+    path = _write(tmp_path / "weather.nc")
+    with h5py.File(path, "r+") as file:
+        del file["q"]
+        file["q"] = h5py.ExternalLink("other.nc", "q")
+    with pytest.raises(ImageError, match=r"weather.nc: 'q' lies in another file, which is not followed"):
+        read_weather(path, AREA, TIME)
 
 
 def test_missing_fields_are_named(tmp_path: Path) -> None:

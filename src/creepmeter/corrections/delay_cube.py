@@ -13,6 +13,7 @@ from creepmeter.model.weather import Axes
 
 Floats = npt.NDArray[np.float64]
 _LEVELS = 3  # needed for a curve
+_HORIZON = 90.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def slant_delay(zenith: Floats, incidence_deg: Floats) -> Floats:
     zenith : array
         Metres.
     incidence_deg : array
-        Between the line of sight and the vertical, degrees; 0 and NaN = not known.
+        Between the line of sight and the vertical, degrees from 0 to 90; others, and NaN, are not known.
     """
-    incidence = np.where(incidence_deg == 0, np.nan, incidence_deg).astype(np.float64)
-    return np.asarray(zenith / np.cos(np.radians(incidence)))
+    incidence = np.asarray(incidence_deg, np.float64)
+    known = (incidence >= 0) & (incidence < _HORIZON)
+    return np.asarray(zenith / np.cos(np.radians(np.where(known, incidence, np.nan))))

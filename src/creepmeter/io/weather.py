@@ -14,6 +14,7 @@ import xarray as xr
 
 from creepmeter.errors import CreepmeterError, ImageError
 from creepmeter.io.grib import GRIB, read_grib
+from creepmeter.io.layers import item_in, open_hdf
 from creepmeter.io.rasterfile import require_local
 from creepmeter.model.epoch import Epoch
 from creepmeter.model.gravity import G0
@@ -138,6 +139,10 @@ def _opened(path: Path) -> Iterator[xr.Dataset]:
     if engine is None:
         message = f"{path} is neither GRIB nor netCDF (it starts with {_head(path)!r}): get it again"
         raise ImageError(message)
+    if engine == "h5netcdf":
+        with open_hdf(path) as file:
+            for name in file:
+                item_in(file, name, path)  # nothing that lies in another file
     try:
         with xr.open_dataset(path, engine=engine, decode_timedelta=False) as held:
             yield held

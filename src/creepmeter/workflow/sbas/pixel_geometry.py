@@ -89,7 +89,7 @@ class PixelGeometry:
         return Pixels(latitude, longitude, height)
 
     def incidence(self, block: Block) -> Floats:
-        """Return the incidence of a block, degrees; 0 = not known."""
+        """Return the incidence of a block, degrees."""
         return self._read("incidenceAngle", block)
 
     def blocks(self, memory_gb: float, numbers: float) -> list[Block]:

@@ -148,7 +148,8 @@ def correct_file(
     opened = Series.open(series)
     times = opened.times
     if hour is not None:
-        times = opened.dates.astype("datetime64[D]").astype("datetime64[ns]") + np.timedelta64(hour, "h")
+        days = opened.dates.astype("datetime64[D]").astype("datetime64[ns]")
+        times = np.asarray(days + np.timedelta64(hour, "h"), "datetime64[ns]")
     elif source.kind != "gacos" and number_of(opened.attributes, "CENTER_LINE_UTC", series) is None:
         note = f"{series} does not tell the hour of its acquisitions (CENTER_LINE_UTC): give tropo-pyaps3 --hour"
         return Delayed(None, opened.dates[:0], (note,))
