@@ -120,7 +120,7 @@ def test_damaged_files_name_themselves(tmp_path: Path) -> None:
     grib = tmp_path / "cut.grb"
     grib.write_bytes(b"GRIB" + (1000).to_bytes(3, "big") + b"\x01" + b"\0" * 100)
     for path, reason in (
-        (cut, "cannot be read as netCDF"),
+        (cut, "cannot be read as HDF5"),
         (text, "neither GRIB nor netCDF"),
         (grib, "damaged or cut"),
     ):
