@@ -110,6 +110,10 @@ def test_netcdf_of_every_product_follows_cf(tmp_path: Path, grid: dict[str, str]
             assert found.attrs["history"]
             assert found["spatial_ref"].dtype == np.int32  # CF 2.2 has no integers of 64 bits
             assert not any("_FillValue" in found[axis].encoding for axis in ("x", "y"))  # CF 2.5.1
+            if "time" in found.coords:
+                assert found["time"].attrs["standard_name"] == "time"
+                assert found["time"].encoding["dtype"] == np.float64
+                np.testing.assert_array_equal(found["time"].values, store.open(path)["time"].values)
             mapping = found["spatial_ref"].attrs
             assert mapping["grid_mapping_name"] in ("latitude_longitude", "transverse_mercator")
             names = (

@@ -45,8 +45,10 @@ def _encoding(variable: xr.DataArray) -> Mapping[str, Any]:
     """Return how a variable is packed; coordinates have no missing values (CF 2.5.1)."""
     is_map = variable.ndim > 1 and variable.dtype.kind in "fiu"
     found: dict[str, Any] = {"zlib": True, "complevel": _DEFLATE, "shuffle": True} if is_map else {}
-    if str(variable.name) in variable.coords and variable.dtype.kind == "f":
+    if str(variable.name) in variable.coords and variable.dtype.kind in "fM":
         found["_FillValue"] = None
+    if variable.dtype.kind == "M":  # CF has no integers of 64 bits; whole seconds are exact
+        found |= {"dtype": "float64", "units": "seconds since 1970-01-01"}
     return found
 
 

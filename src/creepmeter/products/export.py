@@ -255,6 +255,8 @@ def _cf_dataset(dataset: xr.Dataset) -> xr.Dataset:
         variable.attrs = _plain(variable.attrs)
         if variable.dims[-2:] == MAP_DIMS and SPATIAL_REF in clean.coords and name not in clean.coords:
             variable.attrs["grid_mapping"] = SPATIAL_REF
+    if "time" in clean.coords and clean["time"].dtype.kind == "M":
+        clean["time"].attrs = {"standard_name": "time", "long_name": "time", "axis": "T"} | clean["time"].attrs
     return clean
 
 
