@@ -12,7 +12,7 @@ import zarr
 from tests.products import exports
 from tests.products.exports import UTM, WGS84
 
-from creepmeter.io import store
+from creepmeter.io import netcdfwriter, store
 from creepmeter.io.mintpy.product import write_product
 from creepmeter.products.export import save_geotiff, save_netcdf
 
@@ -106,6 +106,14 @@ def test_netcdf_of_every_product_follows_cf(tmp_path: Path, grid: dict[str, str]
         target = save_netcdf(store.open(path), tmp_path / f"{path.stem}.nc")
         with xr.open_dataset(target, engine="h5netcdf", decode_coords="all") as found:
             assert found.attrs["Conventions"] == "CF-1.8"
+            assert found.attrs["title"]
+            assert found.attrs["history"]
+            assert found["spatial_ref"].dtype == np.int32  # CF 2.2 has no integers of 64 bits
+            assert not any("_FillValue" in found[axis].encoding for axis in ("x", "y"))  # CF 2.5.1
+            if "time" in found.coords:
+                assert found["time"].attrs["standard_name"] == "time"
+                assert found["time"].encoding["dtype"] == np.float64
+                np.testing.assert_array_equal(found["time"].values, store.open(path)["time"].values)
             mapping = found["spatial_ref"].attrs
             assert mapping["grid_mapping_name"] in ("latitude_longitude", "transverse_mercator")
             names = (
@@ -122,6 +130,19 @@ def test_netcdf_of_every_product_follows_cf(tmp_path: Path, grid: dict[str, str]
         with rasterio.open(f'netcdf:"{target}":{_first(target)}') as image:
             assert image.crs.to_epsg() == code
             assert tuple(image.transform)[:6] == pytest.approx(_transform(grid))
+
+
+def test_large_variables_are_written_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = exports.write_series(tmp_path / "timeseries.h5")
+    whole = save_netcdf(store.open(tmp_path / "timeseries.h5"), tmp_path / "whole.nc")
+    monkeypatch.setattr(netcdfwriter, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(netcdfwriter, "_STRIP_BYTES", 0)
+    monkeypatch.setattr(netcdfwriter, "_TILE", 16)
+    parts = save_netcdf(store.open(tmp_path / "timeseries.h5"), tmp_path / "parts.nc")
+    with xr.open_dataset(whole, engine="h5netcdf") as one, xr.open_dataset(parts, engine="h5netcdf") as other:
+        xr.testing.assert_identical(one, other)
+        np.testing.assert_array_equal(other["displacement"].values[0, 1:], values[1:])
+        assert other["displacement"].attrs["grid_mapping"] == "spatial_ref"
 
 
 def _first(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from creepmeter.errors import SchemaError, StoreError
+from creepmeter.io.netcdfwriter import write_netcdf
 from creepmeter.io.raster import write_geotiff_bands
 from creepmeter.model.conventions import CONVENTIONS, MAP_DIMS, SPATIAL_REF
 from creepmeter.model.grid import grid_of
@@ -24,7 +26,6 @@ from creepmeter.products.whole import whole_file
 _STEMS = {IMAGE_CUBE: "image", PAIR_STACK: "pair", TIME_SERIES: "displacement", MOTION_MODEL: "velocity"}
 _TIFF = (".tif", ".tiff")
 _NETCDF = (".nc", ".nc4", ".cdf")
-_DEFLATE = 4
 _LAYERED = 3  # dimensions
 
 
@@ -237,25 +238,32 @@ def save_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
         message = f"{target}: a NetCDF file ends in .nc, not {target.suffix or 'nothing'!r}"
         raise StoreError(message)
     clean = _cf_dataset(dataset)
-    encoding = {
-        str(name): {"zlib": True, "complevel": _DEFLATE, "shuffle": True}
-        for name, variable in clean.variables.items()
-        if variable.ndim > 1 and variable.dtype.kind in "fiu"
-    }
     with whole_file(target) as partial:
-        clean.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
+        write_netcdf(partial, clean)
     return target
 
 
 def _cf_dataset(dataset: xr.Dataset) -> xr.Dataset:
     """Return a dataset without traces of the file it came from, with attributes that NetCDF can hold."""
     clean = dataset.drop_encoding()
-    clean.attrs = {**_plain(dataset.attrs), "Conventions": CONVENTIONS}
+    clean.attrs = {**_file_attributes(dataset), **_plain(dataset.attrs), "Conventions": CONVENTIONS}
+    if SPATIAL_REF in clean.coords:  # CF has no integers of 64 bits
+        mapping = clean[SPATIAL_REF]
+        about = {"long_name": "reference system of x and y", **mapping.attrs}
+        clean = clean.assign_coords({SPATIAL_REF: ((), np.int32(0), about)})
     for name, variable in clean.variables.items():
         variable.attrs = _plain(variable.attrs)
         if variable.dims[-2:] == MAP_DIMS and SPATIAL_REF in clean.coords and name not in clean.coords:
             variable.attrs["grid_mapping"] = SPATIAL_REF
+    if "time" in clean.coords and clean["time"].dtype.kind == "M":
+        clean["time"].attrs = {"standard_name": "time", "long_name": "time", "axis": "T"} | clean["time"].attrs
     return clean
+
+
+def _file_attributes(dataset: xr.Dataset) -> dict[str, str]:
+    """Return title and history, as CF 2.6.2 recommends."""
+    kind = kind_of(dataset) or str(dataset.attrs.get("creepmeter_type", "")) or "maps"
+    return {"title": f"creepmeter {kind}", "history": f"creepmeter {version('creepmeter')} save netcdf"}
 
 
 def _plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:

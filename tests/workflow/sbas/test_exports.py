@@ -72,3 +72,18 @@ def test_radar_coordinates_wait_for_the_geocoded_velocity(tmp_path: Path) -> Non
     result = _run(tmp_path, ASKED, dostep="google_earth")
     assert not result.left_out
     assert (work / "geo" / "geo_velocity.kmz").is_file()
+
+
+def test_radar_coordinates_are_geocoded_first(tmp_path: Path) -> None:
+    asked = ASKED.replace("mintpy.geocode = no", "mintpy.geocode = yes") + EOS
+    result = _run(tmp_path, asked, geocoded=False)
+    assert not result.left_out
+    work = tmp_path / "work"
+    assert (work / "geo" / "geo_velocity.kmz").is_file()
+    (path,) = work.glob("*.he5")
+    with h5py.File(path, "r") as file:
+        found = file["HDFEOS/GRIDS/timeseries"]
+        assert float(file.attrs["Y_FIRST"]) == float(read_attributes(work / "geo" / "geo_timeseries.h5")["Y_FIRST"])
+        shapes = {name: item.shape[-2:] for name, item in found["geometry"].items()}
+        assert set(shapes.values()) == {found["observation/displacement"].shape[1:]}
+        assert {"latitude", "longitude", "incidenceAngle", "height"} <= set(shapes)
