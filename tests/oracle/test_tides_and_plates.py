@@ -13,6 +13,7 @@ import pytest
 from tests.cli.conftest import call_main
 from tests.oracle.mintpy import programs
 from tests.workflow.sbas.samples import write_project, write_template
+from tests.workflow.sbas.test_ionosphere import ionosphere, write_ion_stack
 
 from creepmeter.io.mintpy.product import read_map
 from creepmeter.workflow.sbas.run import run_sbas
@@ -58,3 +59,24 @@ def test_tides_and_plate_motion_are_those_of_mintpy(
         assert np.abs(mine - other)[measured].max() < 3e-5  # m/yr: a sphere in place of the ellipsoid
     files = ["inputs/SET.h5", "timeseries_SET.h5", "inputs/ITRF14.h5", "inputs/ITRF14enu.h5", "velocity_ITRF14.h5"]
     mintpy.many(ours, [("info", [name]) for name in files])
+
+
+def test_ionosphere_is_that_of_mintpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mintpy = programs()
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    simulated = write_project(ours)
+    write_ion_stack(ours, simulated, ionosphere(simulated))
+    run_sbas(write_template(ours), folder=ours, end="invert_network")
+    shutil.copytree(ours, theirs)
+    held = Series.open(ours / "timeseries.h5").attributes
+    pixel = f"mintpy.reference.yx = {held['REF_Y']},{held['REF_X']}\n"
+    config = (theirs / "smallbaselineApp.cfg").read_text(encoding="utf-8")
+    (theirs / "ion.txt").write_text(f"{config}\n{pixel}", encoding="utf-8")
+    mintpy.many(theirs, [("iono_split_spectrum", ["-t", "ion.txt", "-f", "timeseries.h5"])])
+    monkeypatch.chdir(ours)
+    done = call_main("iono_split_spectrum.py", "-f", "timeseries.h5")
+    assert done.exit_code == 0, done.output
+    for name in ("ion.h5", "timeseries_ion.h5"):
+        mine, other = (Series.open(folder / name).array.read() for folder in (ours, theirs))
+        np.testing.assert_allclose(mine, other, atol=1e-7)  # float32 of some centimetres
+    mintpy.many(ours, [("info", [name]) for name in ("ion.h5", "timeseries_ion.h5", "numInvIon.h5")])
