@@ -10,6 +10,7 @@ import click
 from creepmeter.cli.flags import FILE, options_from, writable
 from creepmeter.cli.gnss_flags import gnss_flags, gnss_options
 from creepmeter.cli.group import Verb
+from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.run import end_with
 from creepmeter.cli.session import say
 from creepmeter.validation.options import RateOptions
@@ -51,7 +52,8 @@ def command(
 
     chosen = gnss_options(given)
     radar = RadarMap.open(velocity, geometry, chosen)
-    found = find_stations(radar, options)
+    with shown_progress() as progress:
+        found = find_stations(radar, options, progress=progress)
     done = validate_radar(radar, found, writable(folder), Drawn(series=series, dem=dem))
     for line in done.lines:
         say(line)

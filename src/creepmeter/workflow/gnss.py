@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.blocks import Block
+from creepmeter.blocks import Block, NullProgress, Progress
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.imagery.access import AccessPolicy
 from creepmeter.io.mintpy.grid import grid_from
@@ -174,7 +174,11 @@ class FoundStations:
 
 
 def find_stations(
-    radar: RadarMap, rate_options: RateOptions | None = None, *, correlated: bool = True
+    radar: RadarMap,
+    rate_options: RateOptions | None = None,
+    *,
+    correlated: bool = True,
+    progress: Progress | None = None,
 ) -> FoundStations:
     """Return the stations of a folder, or those of a server that lie on a map, with their rates in its period.
 
@@ -186,6 +190,8 @@ def find_stations(
         How rates are fitted.
     correlated : bool
         Standard errors know how the noise is correlated over time, see `validation.rates.fit_rates`.
+    progress : Progress, optional
+        Counts stations.
 
     Raises
     ------
@@ -205,7 +211,17 @@ def find_stations(
     found = FoundStations(left_out=[*left_out, *read.left_out])
     held = _listed(options.kept_in)
     series = [_placed(station, held).between(start, end) for station in read.series]
-    _fit(series, found, options, lambda station: fit_rates(station, rate_options, correlated=correlated).rates)
+    shown = progress if progress is not None else NullProgress()
+    shown.start("stations", len(series))
+
+    def fit(station: Station) -> StationRates:
+        shown.advance(1)
+        return fit_rates(station, rate_options, correlated=correlated).rates
+
+    try:
+        _fit(series, found, options, fit)
+    finally:
+        shown.finish()
     found.rates += [rates for rates in read.rates if rates.name not in options.exclude]
     if not found.rates:
         message = f"no station can be used: {'; '.join(found.left_out)}"

@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 Shape = tuple[int, int]
 
 _INCIDENCE, _AZIMUTH = "incidenceAngle", "azimuthAngle"
-_NODES = 33  # per side: within a frame, what is smooth over the Earth is linear between them to 1e-5 of its size
+_NODES = 17  # per side: within a frame, what is smooth over the Earth is linear between them to 1e-5 of its size
 _SAMPLES = 64
 _TERMS = 6
 
@@ -165,7 +165,9 @@ class Nodes:
         """Return values of the nodes (..., n, m) at pixels of a block, (..., rows, columns), linear between."""
         down = _shares(self.rows, np.arange(block.y.start, block.y.stop, dtype=np.float64))
         across = _shares(self.columns, np.arange(block.x.start, block.x.stop, dtype=np.float64))
-        return np.asarray(down @ values @ across.T)
+        lines = np.matmul(down, values)  # (..., rows, m)
+        flat = np.ascontiguousarray(lines).reshape(-1, lines.shape[-1]) @ np.ascontiguousarray(across.T)
+        return flat.reshape(*lines.shape[:-1], -1)
 
 
 def _shares(nodes: Floats, places: Floats) -> Floats:

@@ -22,7 +22,9 @@ from creepmeter.workflow.sbas.velocity import Series
 logger = logging.getLogger(__name__)
 
 FILES = ("ion.h5", "temporalCoherenceIon.h5", "numInvIon.h5")
-_OPTIONS = NetworkInversionOptions(weight_func="no", obs_dataset="unwrapPhase", min_num_pixel=0, shadow_mask=False)
+_OPTIONS = NetworkInversionOptions(
+    weight_func="no", obs_dataset="unwrapPhase", water_mask_file=None, min_num_pixel=0, shadow_mask=False
+)
 
 
 @dataclass(frozen=True)
