@@ -61,11 +61,11 @@ def test_mintpy_goes_on_with_our_run_and_we_with_its(programs: Path, tmp_path: P
         one, theirs = (Series.open(folder / name).array.read() for folder in (work, other))
         np.testing.assert_allclose(one, theirs, atol=2e-7, err_msg=name)
     heights = [read_map(folder / "demErr.h5") for folder in (work, other)]
-    np.testing.assert_allclose(*heights, atol=1e-4)
+    np.testing.assert_allclose(heights[0], heights[1], atol=1e-4)
     tables = [np.loadtxt(folder / "rms_timeseriesResidual_ramp.txt") for folder in (work, other)]
-    np.testing.assert_allclose(*tables, atol=1e-8)
+    np.testing.assert_allclose(tables[0], tables[1], atol=1e-8)
     rates = [read_map(folder / "velocity.h5", "velocity") for folder in (work, other)]
-    np.testing.assert_allclose(*rates, atol=5e-7)
+    np.testing.assert_allclose(rates[0], rates[1], atol=5e-7)
     again = run_sbas(tmp_path / "Project.txt", folder=other, end="velocity")
     assert again.made[-6:] == STEPS  # its products are not ours
     np.testing.assert_allclose(read_map(other / "velocity.h5", "velocity"), rates[0], atol=1e-7)
