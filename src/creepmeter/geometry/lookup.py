@@ -27,7 +27,7 @@ _BLOCK_BYTES = 120.0  # per cell: coordinates of cells and of the pixels around 
 _POINT_BYTES = 24.0
 _SHARE, _MOST_GB, _STRIP_GB = 4, 0.5, 0.016  # small arrays are given memory that was in use before
 _HALF = 0.5
-_RESOLUTION = float(np.spacing(np.float32(180.0)))  # degrees, of tables in single precision
+_RESOLUTION_M = float(np.spacing(np.float32(EARTH_RADIUS_M)))  # of places in single precision
 _POLE = 89.9  # degrees: beyond, all longitudes are near one another
 
 
@@ -109,10 +109,11 @@ def sources_on_grid(
     Notes
     -----
     The nearest pixel is found exactly, by the chord of the sphere, up to three times the larger step of the grid,
-    and the resolution of tables beyond.
+    and half a metre, the
+    resolution of places in single precision, beyond.
     """
-    reach = STEPS_AROUND * max(abs(step) for step in grid.steps) + _RESOLUTION
-    radius = np.radians(reach) * EARTH_RADIUS_M
+    radius = np.radians(STEPS_AROUND * max(abs(step) for step in grid.steps)) * EARTH_RADIUS_M + _RESOLUTION_M
+    reach = float(np.degrees(radius / EARTH_RADIUS_M))
     frame = LocalFrame(float(latitude[known].mean()), float(longitude[known].mean()))
     place = np.full(grid.shape, -1, np.int32)
     share = np.zeros((*grid.shape, 2), np.float32) if linear else None
