@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -151,7 +153,10 @@ def test_velocities_as_datasets() -> None:
     for incidence, azimuth in angles.values():
         along = np.einsum("i,iyx->yx", look_vector(incidence, azimuth), truth)
         dims = ("component", "term", "y", "x")
-        variables = {"value": (dims, along[None, None], {}), "sigma": (dims, np.full((1, 1, *SHAPE), 0.002), {})}
+        variables: dict[str, Any] = {
+            "value": (dims, along[None, None], {}),
+            "sigma": (dims, np.full((1, 1, *SHAPE), 0.002), {}),
+        }
         coords = {"component": ["los"], "term": ["rate"], "unit": ("term", ["m/yr"])}
         motions.append(map_dataset(variables, coords, grid, kind="MotionModel"))
     north = motions[0].assign_coords(component=["north"])

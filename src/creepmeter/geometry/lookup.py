@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from creepmeter.blocks import Block, plan_blocks
+from creepmeter.blocks import Block
 from creepmeter.geometry.ground_grid import GroundGrid
 from creepmeter.geometry.sphere import EARTH_RADIUS_M, LocalFrame
 from creepmeter.kernels.buckets import Buckets, cells_around, nearest_points, sort_points
@@ -25,9 +26,9 @@ Shares = npt.NDArray[np.float32]
 STEPS_AROUND = 3.0  # a pixel counts up to this many steps of the grid away
 _BLOCK_BYTES = 120.0  # per cell: coordinates of cells and of the pixels around them, twice
 _POINT_BYTES = 24.0
-_SHARE, _MOST_GB, _STRIP_GB = 4, 0.5, 0.016  # small arrays are given memory that was in use before
+_SHARE, _MOST_GB, _STRIP_GB = 4, 0.15, 0.016  # small arrays are given memory that was in use before
 _HALF = 0.5
-_RESOLUTION = float(np.spacing(np.float32(180.0)))  # degrees, of tables in single precision
+_RESOLUTION_M = float(np.spacing(np.float32(EARTH_RADIUS_M)))  # of places in single precision
 _POLE = 89.9  # degrees: beyond, all longitudes are near one another
 
 
@@ -109,14 +110,14 @@ def sources_on_grid(
     Notes
     -----
     The nearest pixel is found exactly, by the chord of the sphere, up to three times the larger step of the grid,
-    and the resolution of tables beyond.
+    and half a metre, the resolution of places in single precision, beyond.
     """
-    reach = STEPS_AROUND * max(abs(step) for step in grid.steps) + _RESOLUTION
-    radius = np.radians(reach) * EARTH_RADIUS_M
+    radius = np.radians(STEPS_AROUND * max(abs(step) for step in grid.steps)) * EARTH_RADIUS_M + _RESOLUTION_M
+    reach = float(np.degrees(radius / EARTH_RADIUS_M))
     frame = LocalFrame(float(latitude[known].mean()), float(longitude[known].mean()))
     place = np.full(grid.shape, -1, np.int32)
     share = np.zeros((*grid.shape, 2), np.float32) if linear else None
-    for block in plan_blocks(grid.shape, _BLOCK_BYTES, min(memory_gb / _SHARE, _MOST_GB)):
+    for block in _tiles(grid.shape, min(memory_gb / _SHARE, _MOST_GB)):
         window = _window(known & _near(latitude, longitude, grid, block, reach))
         if window is None:
             continue
@@ -127,6 +128,7 @@ def sources_on_grid(
             place[strip.y, strip.x] = _of_whole(found[0], window, latitude.shape[1]).reshape(strip.shape)
             if share is not None:
                 share[strip.y, strip.x] = found[1].reshape(*strip.shape, 2)
+        del image  # before the next one is made
     return Sources(grid.shape, latitude.shape[1], place.ravel(), None if share is None else share.reshape(-1, 2))
 
 
@@ -177,6 +179,15 @@ def positions_in_table(rows: Values, columns: Values, shape: tuple[int, int], *,
     nearest = nearest_points(sort_points(points, known.ravel()), wanted, reach)
     corner, share = cells_around(points, (rows.shape[0], rows.shape[1]), wanted, nearest)
     return Sources(shape, rows.shape[1], corner, share)
+
+
+def _tiles(shape: tuple[int, int], memory_gb: float) -> list[Block]:
+    """Cut a grid into squares: a long strip across an image that is turned has most of the image around it."""
+    edge = max(int((memory_gb * 1e9 / _BLOCK_BYTES) ** 0.5), 1)
+    if edge**2 >= shape[0] * shape[1]:
+        return [Block(0, slice(0, shape[0]), slice(0, shape[1]))]
+    cuts = [[slice(start, min(start + edge, size)) for start in range(0, size, edge)] for size in shape]
+    return [Block(k, y, x) for k, (y, x) in enumerate(itertools.product(*cuts))]
 
 
 @dataclass(frozen=True)
