@@ -121,13 +121,19 @@ COMMANDS = {
         "Radar",
     ),
     "solid-earth-tides": Entry(
-        "creepmeter.cli.solid_earth_tides", "Take the tide of the solid Earth from a series.", "Radar"
+        "creepmeter.cli.solid_earth_tides",
+        "Take the tide of the solid Earth from a series.",
+        "Radar",
     ),
     "iono-split-spectrum": Entry(
-        "creepmeter.cli.iono_split_spectrum", "Take the ionosphere of split-spectrum pairs from a series.", "Radar"
+        "creepmeter.cli.iono_split_spectrum",
+        "Take the ionosphere of split-spectrum pairs from a series.",
+        "Radar",
     ),
     "plate-motion": Entry(
-        "creepmeter.cli.plate_motion", "Write how a rigid plate moves, or take it from a velocity.", "Radar"
+        "creepmeter.cli.plate_motion",
+        "Write how a rigid plate moves, or take it from a velocity.",
+        "Radar",
     ),
     "generate-mask": Entry(
         "creepmeter.cli.generate_mask", "Make a mask from a map: True where its values are kept.", "Radar"

@@ -41,7 +41,7 @@ def command(
     options: RateOptions,
     **given: Any,  # noqa: ANN401 - flags
 ) -> None:
-    """Compare a velocity along the line of sight with the GNSS stations on it.
+    """Compare a radar velocity with the GNSS stations on it.
 
     The stations are those that the Nevada laboratory has there in the period of the map, or the files of --gnss-dir.
     Their motion is projected onto the line of sight. A station that cannot be used is named, and the others go on.

@@ -47,7 +47,10 @@ def command(
     target: Path | None,
     memory_gb: float,
 ) -> None:
-    """Turn ionospheric phase per pair into a series, and take it from a displacement series."""
+    """Take the ionosphere of split-spectrum pairs from a series.
+
+    Phase per pair is inverted into a series, all pairs with the same weight.
+    """
     from creepmeter.io.mintpy.stack import StackFile
     from creepmeter.workflow.sbas.ionosphere import make_ionosphere_series, subtract_ionosphere
 

@@ -54,7 +54,10 @@ def command(
     memory_gb: float,
     **given: str | tuple[float, float, float] | None,
 ) -> None:
-    """Write how a rigid plate moves as the radar sees it, and take it from a velocity."""
+    """Write how a rigid plate moves, or take it from a velocity.
+
+    Its motion is written as the radar sees it, and along east, north and up.
+    """
     from creepmeter.workflow.sbas.plate_motion import PlateMotion, remove_plate_motion, write_plate_motion
 
     chosen = {name: value for name, value in given.items() if value is not None}

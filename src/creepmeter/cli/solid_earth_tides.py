@@ -34,7 +34,10 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("-o", "--output", "target", type=_OUT, help="Corrected series; default with _SET in its name.")
 @memory_flag
 def command(series: Path, geometry: Path, comp: str, tides: Path | None, target: Path | None, memory_gb: float) -> None:
-    """Take the tide of the solid Earth from a series (IERS Conventions 2010), and write it as a series."""
+    """Take the tide of the solid Earth from a series.
+
+    The tide, by the IERS Conventions (2010), is written as a series too.
+    """
     from creepmeter.workflow.sbas.delay_series import subtract_delays
     from creepmeter.workflow.sbas.solid_earth_tides import make_tide_series
 
