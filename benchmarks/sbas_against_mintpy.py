@@ -160,6 +160,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--columns", type=int, default=1000)
     parser.add_argument("--dates", type=int, default=60)
     parser.add_argument("--connections", type=int, default=3)
+    parser.add_argument("--reference", help="reference pixel ROW,COLUMN in place of that of the simulation")
     parser.add_argument("--corrections", action="store_true", help="troposphere by height, ramps, error of the heights")
     parser.add_argument("--unwrap", default="bridging", help="bridging, phase_closure or bridging+phase_closure")
     given = parser.parse_args(arguments)
@@ -170,7 +171,7 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     folder = given.folder.resolve()
     reference = make_inputs(options, folder / "data", seed=7)
-    template = write_template(folder / "Benchmark.txt", folder / "data", reference, given)
+    template = write_template(folder / "Benchmark.txt", folder / "data", given.reference or reference, given)
     ours_program = [str(Path(sys.executable).with_name("creepmeter")), "sbas"]
     warm_up(ours_program, folder, options, given)
     figures: dict[str, object] = {"pixels": given.rows * given.columns}

@@ -20,7 +20,9 @@ PIXEL = (5, 9)
 def surface(kind: str, coefficients: np.ndarray) -> np.ndarray:
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]] / np.reshape(SHAPE, (2, 1, 1))
     terms = np.array([y**i * x**j for i, j in POWERS[kind]])
-    return np.einsum("ltyx,lt->lyx", np.broadcast_to(terms, (len(coefficients), *terms.shape)), coefficients)
+    return np.asarray(
+        np.einsum("ltyx,lt->lyx", np.broadcast_to(terms, (len(coefficients), *terms.shape)), coefficients)
+    )
 
 
 def fitted(

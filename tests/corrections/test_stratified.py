@@ -20,7 +20,9 @@ PIXEL = (3, 4)
 
 def heights(seed: int = 0) -> np.ndarray:
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    return 400 + 900 * np.exp(-((y - 12) ** 2 + (x - 18) ** 2) / 60) + np.random.default_rng(seed).normal(size=SHAPE)
+    return np.asarray(
+        400 + 900 * np.exp(-((y - 12) ** 2 + (x - 18) ** 2) / 60) + np.random.default_rng(seed).normal(size=SHAPE)
+    )
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])

@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from creepmeter.kernels.project import LANES, Plan, take_off
+from creepmeter.kernels.plan import Plan
+from creepmeter.kernels.project import LANES
+from creepmeter.kernels.project import take_off as kernel
 from creepmeter.kernels.threads import limit_threads
 
 pytestmark = pytest.mark.kernel
 DATES = 14
+
+
+def take_off(series: np.ndarray, columns: np.ndarray, plan: Plan) -> tuple[np.ndarray, ...]:
+    """Return factors, corrected series and residuals."""
+    out = np.empty(series.shape, np.float32), np.empty(series.shape, np.float32)
+    wide = np.array(np.broadcast_to(columns, series.shape))
+    return kernel(series, wide, plan, *out), *out
 
 
 def plan_of(used: np.ndarray, datum: int = 0) -> Plan:

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from creepmeter.corrections.protocol import Values
 from creepmeter.corrections.series_options import TopographyOptions
 from creepmeter.errors import ConfigError
-from creepmeter.kernels.project import Plan, take_off
+from creepmeter.kernels.plan import LEAST, Plan
 from creepmeter.model.epoch import Epochs, decimal_years_since, years_since
 from creepmeter.model.terms import design_columns, parse_terms
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+CHUNK = 2048  # pixels of one product of matrices
 RCOND = 1e-10  # of scaled columns; below, a function cannot be told from the others
 
 
@@ -128,7 +129,7 @@ def correct_height_error(
     measured : array of bool, (y, x), optional
         Pixels outside stay as they are, too.
     room : (array, array), optional
-        Memory for the two series that are returned; see `creepmeter.kernels.project.take_off`.
+        Memory of float32 for the two series that are returned: what is used again need not be asked for.
 
     Notes
     -----
@@ -143,7 +144,10 @@ def correct_height_error(
     """
     dates, shape = len(series), series.shape[1:]
     values = series.reshape(dates, -1)
-    factor, corrected, residual = take_off(values, bperp_m.reshape(dates, -1), plan, room)
+    if room is None:
+        room = np.empty(series.size, np.float32), np.empty(series.size, np.float32)
+    corrected, residual = (part.reshape(-1)[: series.size].reshape(dates, -1) for part in room)
+    factor = _take_off(values, bperp_m.reshape(dates, -1), plan, corrected, residual)
     left = ~np.isfinite(factor)
     if measured is not None:
         left |= ~measured.ravel()
@@ -153,6 +157,38 @@ def correct_height_error(
     return HeightErrors(
         height.reshape(shape).astype(np.float32), corrected.reshape(series.shape), residual.reshape(series.shape)
     )
+
+
+def _take_off(values: Values, columns: Floats, plan: Plan, corrected: Values, residual: Values) -> Floats:
+    """Fill both series of (time, pixel), and return the factor of the column of every pixel."""
+    if columns.shape[1] != 1:
+        from creepmeter.kernels.project import take_off  # noqa: PLC0415 - slow to load, and seldom needed
+
+        return take_off(values, columns, plan, corrected, residual)
+    column = columns[:, 0]
+    off = plan.projection @ column
+    size = float(off @ column)
+    weight = off / size if size > LEAST * float(column @ column) else np.zeros_like(off)
+    # one product gives all factors: those of the motion are of the series without the column
+    gains = np.vstack([weight, plan.inverse - np.outer(plan.inverse @ column, weight)])
+    functions = np.column_stack([column, plan.others])
+    moved = (column - column[plan.datum])[:, None]
+    count = values.shape[1]
+    factor = np.empty(count)
+    held, fitted = np.zeros((len(column), CHUNK)), np.empty((len(column), CHUNK))
+    for first in range(0, count, CHUNK):  # always as many pixels, that none is computed in another way than the rest
+        part = slice(first, min(first + CHUNK, count))
+        width = part.stop - first
+        held[:, :width] = values[:, part]
+        shares = gains @ held
+        factor[part] = shares[0, :width]
+        np.matmul(functions, shares, out=fitted)
+        np.subtract(held, fitted, out=fitted)
+        residual[:, part] = fitted[:, :width]
+        np.multiply(moved, shares[0], out=fitted)
+        np.subtract(held, fitted, out=fitted)
+        corrected[:, part] = fitted[:, :width]
+    return factor
 
 
 def centre_geometry(

@@ -6,12 +6,13 @@ projection off the columns of M, over the dates that are used or the differences
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from creepmeter.kernels._jit import jit
+from creepmeter.kernels.plan import LEAST, Plan
 from creepmeter.kernels.threads import in_threads
 
 Values: TypeAlias = npt.NDArray[Any]
@@ -20,28 +21,6 @@ Singles: TypeAlias = npt.NDArray[np.float32]
 
 LANES = 16  # pixels side by side; all that is known of them stays in the first cache
 CHUNK = 1024
-LEAST = 1e-12  # share of the squares of a function that others must leave, to tell it from them
-
-
-class Plan(NamedTuple):
-    """Matrices that all pixels share.
-
-    Parameters
-    ----------
-    projection : array, (n, n)
-        Q: what the other functions leave, of the dates used.
-    others : array, (n, k)
-        M: the other functions at all dates.
-    inverse : array, (k, n)
-        Gives their coefficients from a series.
-    datum : int
-        Date where the corrected series stays as it is.
-    """
-
-    projection: Doubles
-    others: Doubles
-    inverse: Doubles
-    datum: int
 
 
 @jit
@@ -126,17 +105,13 @@ def _correct_range(
     corrected: Singles,
     residual: Singles,
 ) -> None:
-    dates, common = values.shape[0], columns.shape[1] == 1
+    dates = values.shape[0]
     series, column, weight = np.zeros((dates, LANES)), np.zeros((dates, LANES)), np.zeros((dates, LANES))
     shares, found, none = np.zeros((plan.others.shape[1], LANES)), np.zeros(LANES), np.zeros(LANES)
-    if common:
-        column[:] = columns
-        _weigh(column, plan.projection, weight)
     for first in range(start, stop, LANES):
         _gather(values, first, series)
-        if not common:
-            _gather(columns, first, column)
-            _weigh(column, plan.projection, weight)
+        _gather(columns, first, column)
+        _weigh(column, plan.projection, weight)
         _take_column(series, column, weight, found)
         _scatter(series, column, found, plan.datum, first, corrected)
         _combine(plan.inverse, series, shares)
@@ -146,35 +121,27 @@ def _correct_range(
         factor[first : first + width] = found[:width]
 
 
-def take_off(
-    values: Values, columns: Doubles, plan: Plan, room: tuple[Singles, Singles] | None = None
-) -> tuple[Doubles, Singles, Singles]:
-    """Estimate the factor of one function of time beside others, and take it off.
+def take_off(values: Values, columns: Doubles, plan: Plan, corrected: Singles, residual: Singles) -> Doubles:
+    """Estimate the factor of one function of time, another at every pixel, beside others; and take it off.
 
     Parameters
     ----------
     values : array, (n, P)
         Series without gaps; one with NaN gives NaN.
-    columns : array, (n, 1) or (n, P)
-        The function b, the same for all pixels or of every pixel.
+    columns : array, (n, P)
+        The function b of every pixel.
     plan : Plan
         The other functions.
-    room : (array, array), optional
-        Two arrays of float32 with n P values or more, which the results lie in: memory that is used again need not be
-        asked for.
+    corrected, residual : arrays of float32, (n, P)
+        Get ``d - (b - b_datum) z``, and what neither function explains.
 
     Returns
     -------
-    factor : array, (P,)
+    array, (P,)
         z; 0 where the others leave nothing of the function.
-    corrected, residual : arrays of float32, (n, P)
-        ``d - (b - b_datum) z``, and what neither function explains.
     """
-    dates, count = values.shape
+    count = values.shape[1]
     factor = np.zeros(count)
-    if room is None:
-        room = np.empty(values.size, np.float32), np.empty(values.size, np.float32)
-    corrected, residual = (part.reshape(-1)[: values.size].reshape(dates, count) for part in room)
     series, functions = np.ascontiguousarray(values), np.require(columns, np.float64, ["C", "W"])
     projection, others, inverse = (np.require(part, np.float64, ["C", "W"]) for part in plan[:3])
     made = Plan(projection, others, inverse, plan.datum)
@@ -183,4 +150,4 @@ def take_off(
         count,
         multiple=CHUNK,
     )
-    return factor, corrected, residual
+    return factor

@@ -25,7 +25,7 @@ from creepmeter.io.mintpy.product import (
 )
 from creepmeter.workflow.outcome import RunResult
 from creepmeter.workflow.sbas import deramp
-from creepmeter.workflow.sbas import velocity as series_module
+from creepmeter.workflow.sbas import series as series_module
 from creepmeter.workflow.sbas.deramp import remove_ramp, remove_ramp_of_series, write_coefficients
 from creepmeter.workflow.sbas.oscillator import correct_oscillator
 from creepmeter.workflow.sbas.residuals import judge_residuals

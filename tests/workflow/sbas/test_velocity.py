@@ -28,7 +28,7 @@ from creepmeter.model.network import Network
 from creepmeter.simulate.radar import RadarStack
 from creepmeter.velocity.options import TimeFunctionOptions
 from creepmeter.velocity.timefunctions import make_time_functions
-from creepmeter.workflow.sbas import velocity as step
+from creepmeter.workflow.sbas import series as series_module
 from creepmeter.workflow.sbas.invert import invert_network
 from creepmeter.workflow.sbas.velocity import Series, date_from, excluded_dates, fit_velocity_file, reference_date
 
@@ -85,7 +85,7 @@ def test_blocks_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_series(tmp_path / "timeseries.h5")
     chosen = options(periodic=(1.0, 0.5))
     names = list(list_datasets(fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "one.h5", chosen)))
-    monkeypatch.setattr(step, "_MOST_GB", 1e-6)
+    monkeypatch.setattr(series_module, "_MOST_GB", 1e-6)
     fit_velocity_file(tmp_path / "timeseries.h5", tmp_path / "many.h5", chosen)
     for name in names:
         assert_array_equal(read_map(tmp_path / "many.h5", name), read_map(tmp_path / "one.h5", name))

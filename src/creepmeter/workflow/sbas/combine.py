@@ -22,7 +22,7 @@ from creepmeter.model.grid import require_same_grid
 from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.filters import not_measured
 from creepmeter.workflow.sbas.rewrite import Pixel, Rewriting, reference_pixel
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

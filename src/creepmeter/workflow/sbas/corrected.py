@@ -15,7 +15,7 @@ from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_tables
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.workflow.sbas.maps import find, read_mask
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

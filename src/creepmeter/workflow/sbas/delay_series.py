@@ -19,7 +19,7 @@ from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.model.epoch import Epoch, Epochs
 from creepmeter.workflow.sbas.corrected import corrected_attributes, reference_pixel, reference_place
 from creepmeter.workflow.sbas.pixel_geometry import PixelGeometry
-from creepmeter.workflow.sbas.velocity import SERIES, Series
+from creepmeter.workflow.sbas.series import SERIES, Series
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

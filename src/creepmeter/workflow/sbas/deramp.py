@@ -22,7 +22,7 @@ from creepmeter.workflow.sbas.corrected import mask_of, reference_pixel, write_c
 from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.maps import find
 from creepmeter.workflow.sbas.rewrite import rewrite
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 Values = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

@@ -23,7 +23,7 @@ from creepmeter.filters.temporal import (
 from creepmeter.model.epoch import years_since
 from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.rewrite import Rewriting, reference_pixel
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

@@ -17,7 +17,7 @@ from creepmeter.io.mintpy.stack import StackFile
 from creepmeter.workflow.sbas.delay_series import day_of, subtract_delays
 from creepmeter.workflow.sbas.invert import invert_network
 from creepmeter.workflow.sbas.places import reference_attributes
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from creepmeter.corrections.oscillator import PLATFORMS, OscillatorDrift
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import list_datasets, read_map
 from creepmeter.workflow.sbas.corrected import reference_place, require_pixel, write_corrected
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 RANGE = "slantRangeDistance"
 

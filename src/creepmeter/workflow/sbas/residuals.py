@@ -16,7 +16,7 @@ from creepmeter.io.swap import remove, write_text
 from creepmeter.workflow.sbas.corrected import mask_of
 from creepmeter.workflow.sbas.deramp import remove_ramp_of_series
 from creepmeter.workflow.sbas.folder import EXCLUDED, REFERENCE_DATE
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 Floats = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from creepmeter.io.provenance import digest_text, provenance
 from creepmeter.workflow.sbas.delay_series import subtract_delays
 from creepmeter.workflow.sbas.folder import identity
 from creepmeter.workflow.sbas.ground import Ground
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 TIDES = "SET.h5"
 _NOT_CARRIED = ("CREEPMETER_", "MODIFICATION_", "Conventions", "REF_", "mintpy.")

@@ -15,7 +15,7 @@ from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import list_datasets, read_map
 from creepmeter.workflow.sbas.centre import centre_of
 from creepmeter.workflow.sbas.corrected import mask_of, require_pixel, write_corrected
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

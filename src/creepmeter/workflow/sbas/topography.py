@@ -23,7 +23,7 @@ from creepmeter.model.epoch import Epochs
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.centre import centre_of
 from creepmeter.workflow.sbas.corrected import corrected_attributes, reference_place
-from creepmeter.workflow.sbas.velocity import Series, excluded_dates
+from creepmeter.workflow.sbas.series import Series, excluded_dates
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

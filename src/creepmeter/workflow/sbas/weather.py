@@ -19,7 +19,8 @@ from creepmeter.workflow.sbas.delay_series import subtract_delays, write_delays
 from creepmeter.workflow.sbas.delay_sources import DelaySource, Extent
 from creepmeter.workflow.sbas.folder import SbasSetting
 from creepmeter.workflow.sbas.pixel_geometry import PixelGeometry
-from creepmeter.workflow.sbas.velocity import Series, excluded_dates, fit_velocity_file
+from creepmeter.workflow.sbas.series import Series, excluded_dates
+from creepmeter.workflow.sbas.velocity import fit_velocity_file
 from creepmeter.workflow.sbas.weather_fetch import advice, fetch_missing
 
 

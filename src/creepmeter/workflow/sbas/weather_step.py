@@ -15,7 +15,7 @@ from creepmeter.workflow.sbas.delay_series import day_of, subtract_delays
 from creepmeter.workflow.sbas.delay_sources import DelaySource, Kind
 from creepmeter.workflow.sbas.folder import SbasSetting, identity, is_ours
 from creepmeter.workflow.sbas.make import Made
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.series import Series
 from creepmeter.workflow.sbas.weather import correct_file, told_of
 from creepmeter.workflow.sbas.weather_fetch import could_fetch, folder_from
 
