@@ -12,16 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from creepmeter.errors import StoreError
-from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import SbasSetting, identity, is_damaged
+from creepmeter.workflow.sbas.folder import SbasSetting, attributes_of, identity, is_damaged
 
 BEFORE = "CREEPMETER_BEFORE_REFERENCE_DATE"  # what a series was before it was referred to another date
 _METHODS = {"height_correlation": "_tropHgt", "gacos": "_GACOS", "opera": "_OPERA"}
 
 
 def _oscillator(run: SbasSetting) -> str:
-    attributes = read_attributes(run.work.stack_path()) if run.work.is_loaded else {}
+    attributes = attributes_of(run.work.stack_path()) if run.work.is_loaded else {}
     return "_LOD" if attributes.get("PLATFORM", "").lower().startswith("env") else ""
 
 
@@ -111,7 +110,7 @@ def series_state(path: Path) -> str:
     """
     if not path.exists() or is_damaged(path):
         return identity(path)
-    return read_attributes(path).get(BEFORE) or identity(path)
+    return attributes_of(path).get(BEFORE) or identity(path)
 
 
 def require_series(run: SbasSetting, name: str) -> Path:

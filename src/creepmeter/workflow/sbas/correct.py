@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from creepmeter.errors import ConfigError
-from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.model.epoch import as_epoch
 from creepmeter.workflow.journal import Journal
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.chain import input_of, output_of, require_series, series_state
-from creepmeter.workflow.sbas.folder import SbasSetting, identity
+from creepmeter.workflow.sbas.folder import SbasSetting, attributes_of, identity
 from creepmeter.workflow.sbas.make import Made, State
 from creepmeter.workflow.sbas.maps import find
 
@@ -209,7 +208,7 @@ def date_depends(run: SbasSetting) -> object:
 
 def date_leaves(run: SbasSetting) -> State:
     """Return the date that every series refers to."""
-    return {path.name: read_attributes(path).get("REF_DATE", "") for path in _series_files(run)}
+    return {path.name: attributes_of(path).get("REF_DATE", "") for path in _series_files(run)}
 
 
 def date(run: SbasSetting) -> Made:

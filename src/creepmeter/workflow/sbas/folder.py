@@ -214,6 +214,11 @@ def _state(path: Path) -> State:
     return about.st_ino, about.st_size, about.st_mtime_ns, edit.generation()
 
 
+def attributes_of(path: Path) -> Mapping[str, str]:
+    """Return the attributes of a file, read once as long as it does not change."""
+    return _attributes(path)
+
+
 @lru_cache(maxsize=256)
 def _attributes_at(path: Path, _state: State) -> Mapping[str, str]:
     return MappingProxyType(read_attributes(path))
