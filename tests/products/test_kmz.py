@@ -179,3 +179,16 @@ def test_a_horizontal_velocity_is_drawn_by_its_speed(tmp_path: Path, utm: Grid, 
     path = save_kmz(tmp_path / "velocity.zarr", tmp_path / "v.kmz", options=options)
     (_, root), *_ = list(exports.documents(path))
     assert "mm/year" in text_at(root, "Document/description")
+
+
+def test_a_map_across_180_degrees(tmp_path: Path) -> None:
+    grid = UTM | {"X_FIRST": "774000", "UTM_ZONE": "60N"}
+    rates = exports.write_velocity(tmp_path / "velocity.h5", grid)
+    path = save_kmz(
+        tmp_path / "velocity.h5", tmp_path / "velocity.kmz", options=SPAN.model_copy(update={"tile_px": 64})
+    )
+    longitude, latitude = Transformer.from_crs(32660, 4326, always_xy=True).transform(*_centres(grid))
+    assert longitude.min() < -179
+    assert longitude.max() > 179
+    middle = (slice(2, None, 5), slice(2, None, 5))
+    _same(_at(path, longitude[middle], latitude[middle]), rates[middle])

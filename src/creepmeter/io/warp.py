@@ -69,8 +69,16 @@ def geographic_grid(grid: Grid) -> Grid:
     step = abs(longitude[1] - longitude[0]), abs(latitude[2] - latitude[0])
     east, north = bring.transform(*map_position(grid, *_outline(grid)))
     east = (east - longitude[0] + 180) % 360 - 180 + longitude[0]  # all on one side, also across 180 degrees
+    line = date_line(float(east.min()))
+    west = line - np.ceil((line - east.min()) / step[0]) * step[0]  # 180 degrees are an edge of pixels
+    east = np.append(east, west)
     rows, columns = (int(np.ceil(np.ptp(values) / size)) for values, size in ((north, step[1]), (east, step[0])))
     return GeoBox((rows, columns), Affine(step[0], 0.0, east.min(), 0.0, -step[1], north.max()), "EPSG:4326")
+
+
+def date_line(west: float) -> float:
+    """Return the first longitude of 180 degrees, in any count of turns, east of a longitude."""
+    return float(180.0 + 360.0 * np.floor((west + 180.0) / 360.0))
 
 
 def _outline(grid: Grid) -> tuple[Floats, Floats]:

@@ -25,7 +25,7 @@ class LatLonBox:
     Parameters
     ----------
     north, south, east, west : float
-        Degrees; east may go beyond 180 where the rectangle crosses that meridian.
+        Degrees, -180 to 180.
     """
 
     north: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from PIL import Image, ImageDraw
 
 from creepmeter.errors import StoreError
-from creepmeter.io.warp import geographic_grid, resample, window_below
+from creepmeter.io.warp import date_line, geographic_grid, resample, window_below
 from creepmeter.model.grid import Grid, part_of_grid, pixel_position
 from creepmeter.products import kml
 from creepmeter.products.kml import LatLonBox
@@ -127,10 +128,9 @@ class _Picture:
         for level in range(levels, -1, -1):
             grid = _coarser(self.target, 2**level)
             for row in range(0, grid.shape[0], edge):
-                for column in range(0, grid.shape[1], edge):
-                    rows = slice(row, min(row + edge, grid.shape[0]))
-                    columns = slice(column, min(column + edge, grid.shape[1]))
-                    yield _Tile(level, row // edge, column // edge, part_of_grid(grid, rows, columns))
+                rows = slice(row, min(row + edge, grid.shape[0]))
+                for number, columns in enumerate(_columns(grid, edge)):
+                    yield _Tile(level, row // edge, number, part_of_grid(grid, rows, columns))
 
     def numbers(self, tile: _Tile) -> Bytes:
         """Return the numbers of the palette of a tile."""
@@ -147,7 +147,7 @@ class _Picture:
         values = np.where(self.mask.read(rows, columns), self.layer.floats(rows, columns), np.nan)
         here = part_of_grid(self.source, rows, columns)
         if step > 1 or self.target is not self.source:
-            values = resample(values.astype(np.float32), here, grid, "nearest").astype(np.float64)
+            values = resample(values.astype(np.float32), here, _within(grid), "nearest").astype(np.float64)
             return self.paint.numbers(values)
         column, row = pixel_position(here, grid.affine.c, grid.affine.f, grid.crs)
         top, left = round(float(row)), round(float(column))
@@ -160,16 +160,29 @@ def _coarser(grid: Grid, factor: int) -> Grid:
     return GeoBox((rows, columns), Affine(a * factor, b * factor, c, d * factor, e * factor, f), grid.crs)
 
 
+def _within(grid: Grid) -> Grid:
+    """Return a grid of longitude and latitude moved by whole turns to between -180 and 180 degrees."""
+    a, b, c, d, e, f = grid.affine[:6]
+    turns = np.floor((c + a * grid.shape[1] / 2 + 180.0) / 360.0)
+    return GeoBox(grid.shape, Affine(a, b, c - 360.0 * turns, d, e, f), grid.crs)
+
+
+def _columns(grid: Grid, edge: int) -> Iterator[slice]:
+    """Cut the columns of a grid into tiles, also at the meridian of 180 degrees, which none may cross."""
+    seam = round((date_line(grid.affine.c) - grid.affine.c) / grid.affine.a)
+    ends = [0, *([seam] if 0 < seam < grid.shape[1] else []), grid.shape[1]]
+    for first, last in pairwise(ends):
+        for column in range(first, last, edge):
+            yield slice(column, min(column + edge, last))
+
+
 def box_of(grid: Grid) -> LatLonBox:
-    """Return the outer edges of a grid of longitude and latitude, its west between -180 and 180."""
+    """Return the outer edges of a grid of longitude and latitude, between -180 and 180 degrees."""
     west, north = grid.affine.c, grid.affine.f
-    turn = 360.0 * np.floor((west + 180.0) / 360.0)
-    return LatLonBox(
-        north,
-        north + grid.shape[0] * grid.affine.e,
-        west - turn + grid.shape[1] * grid.affine.a,
-        west - turn,
-    )
+    wide = grid.shape[1] * grid.affine.a
+    west -= 360.0 * np.floor((west + wide / 2 + 180.0) / 360.0)
+    # a pixel that 180 degrees run through is cut by less than half of it
+    return LatLonBox(north, north + grid.shape[0] * grid.affine.e, min(west + wide, 180.0), max(west, -180.0))
 
 
 def _entries(file: MapFile, picture: _Picture) -> Iterator[tuple[str, bytes]]:
