@@ -75,7 +75,7 @@ COMMANDS = {
         "creepmeter.cli.tropo_phase_elevation", "Take off a series what correlates with height.", "Radar"
     ),
     "remove-ramp": Entry(
-        "creepmeter.cli.remove_ramp", "Take a ramp off every date of a series, or off a map.", "Radar"
+        "creepmeter.cli.remove_ramp", "Take a ramp off every date of a series, or off a map (MintPy).", "Radar"
     ),
     "dem-error": Entry("creepmeter.cli.dem_error", "Correct a series for the error of the heights.", "Radar"),
     "timeseries-rms": Entry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from creepmeter.io.mintpy import edit
 _MOST_RATIO = 2000  # bytes of values per byte of file; gzip does not reach more
 _SMALL_BYTES = 2**28
 _OPEN: dict[Path, h5py.File] = {}  # by the thread that holds the lock
+_MOST_KNOWN = 512
+_PLAIN: OrderedDict[tuple[int, ...], None] = OrderedDict()  # states of files that were looked through
 
 
 @contextmanager
@@ -40,7 +43,7 @@ def reading(path: Path) -> Iterator[h5py.File]:
         edit.recover(path)
         with _open(path) as file:
             try:
-                _require_plain(path, file)
+                _require_plain_once(path, file)
                 _OPEN[path] = file
                 yield file
             except (OSError, RuntimeError, KeyError) as problem:
@@ -62,6 +65,18 @@ def _open(path: Path) -> h5py.File:
     except (OSError, RuntimeError, KeyError) as problem:
         message = f"{path} is damaged or cut ({problem}): get the file again, or delete it and make it anew"
         raise StoreError(message) from problem
+
+
+def _require_plain_once(path: Path, file: h5py.File) -> None:
+    """Look through a file that has not been looked through as it is now."""
+    about = path.stat()
+    state = (about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+    if state in _PLAIN:
+        return
+    _require_plain(path, file)
+    _PLAIN[state] = None
+    if len(_PLAIN) > _MOST_KNOWN:
+        _PLAIN.popitem(last=False)
 
 
 def _require_plain(path: Path, group: h5py.Group) -> None:

@@ -33,6 +33,7 @@ _TITLES = {
     "quality": "How well it was measured",
     "masks": "Masks",
 }
+_WITHOUT_PLOTS = ("velocity", "series", "corrections")  # what the page shows of a run that asks for no figures
 _MM = 1000.0
 _TAIL = 2  # percent of the pixels beyond what is called the range
 
@@ -49,15 +50,16 @@ def write_views(run: SbasSetting, *, plot: bool, page: bool) -> None:
     """
     journal = Journal(run.folder)
     plot_key = _key(run, "plot", run.template.plot.dpi)
-    page_key = _key(run, "report", run.notes, run.left_out, settings_text(run.template))
+    page_key = _key(run, "report", run.notes, run.left_out, settings_text(run.template), run.template.plot.plot)
     plot = plot and not _is_current(run, "plot", plot_key)
     page = page and not _is_current(run, "report", page_key)
     if not plot and not page:
         return
+    wanted = tuple(_TITLES) if run.template.plot.plot else _WITHOUT_PLOTS
     files: list[str] = []
     pictures: dict[str, list[Picture]] = {name: [] for name in _TITLES}
     for drawing in drawings(run):
-        if not plot and not drawing.section:
+        if not plot and drawing.section not in wanted:
             continue
         figure = _attempt(drawing)
         if figure is not None and plot:
@@ -97,6 +99,8 @@ def report_page(run: SbasSetting, pictures: Mapping[str, Sequence[Picture]]) -> 
         Section("How to make this again", text="Call this in the work folder:", code="creepmeter sbas"),
     ]
     notes = [*(f"Left out: {text}" for text in run.left_out), *run.notes]
+    if not run.template.plot.plot:
+        notes.append("mintpy.plot = no: figures of the network, of quality and of masks are not drawn.")
     return Page("Ground motion by small baselines", _lead(run), notes, sections)
 
 
