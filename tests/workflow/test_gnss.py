@@ -263,3 +263,10 @@ def test_without_angles_an_axis_can_be_compared(project: Path) -> None:
     assert "give the geometry file of the map" in left_out[0]
     comparisons, _ = compare_with_map(_map(project, component="U"), found.rates)
     assert float(comparisons[0].on_ground[0]) == pytest.approx(-0.15 * 0.05, abs=1e-4)
+
+
+def test_a_damaged_list_of_stations_does_not_stop_those_that_are_placed(project: Path) -> None:
+    (project / "stations" / "DataHoldings.txt").write_text("<html>404</html>", encoding="utf-8")
+    found = find_stations(_map(project))
+    assert [rates.name for rates in found.rates] == ["AAAA", "BBBB", "CCCC"]
+    assert any("DataHoldings.txt is no list of stations" in text for text in found.left_out)

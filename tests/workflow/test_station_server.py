@@ -11,7 +11,7 @@ import pytest
 from tests.validation.samples import days, moved, write_tenv3
 from tests.validation.test_los import LIST
 
-from creepmeter.errors import InputError, ServiceError
+from creepmeter.errors import ConfigError, InputError, ServiceError
 from creepmeter.imagery.access import AccessPolicy, RefusedError
 from creepmeter.imagery.attempts import Clock
 from creepmeter.workflow.station_server import StationServer
@@ -152,4 +152,42 @@ def test_file_that_never_ends_is_given_up(
 def test_plain_http_and_this_machine_are_not_asked_unless_named(server: StationServer) -> None:
     server.policy = AccessPolicy()
     with pytest.raises(RefusedError, match="plain http"):
+        server.station("GOOD")
+
+
+@pytest.mark.parametrize("base", ["geodesy.unr.edu", "ftp://example.org", "https://", "http://example.org:x"])
+def test_what_is_no_address_is_said_and_not_asked(base: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--gnss-server\) is no address: write https"):
+        StationServer(base, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "base", ["http://user:hidden@{}", "http://hidden@{}", "http://{}/copy?token=hidden", "http://{}/#hidden"]
+)
+def test_secrets_of_an_address_are_neither_sent_nor_shown(
+    base: str, address: str, laboratory: Laboratory, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="may be secret: leave them out") as raised:
+        StationServer(base.format(address), tmp_path, AccessPolicy(frozenset({address})))
+    assert "hidden" not in str(raised.value)
+    assert laboratory.asked == []
+
+
+def test_silent_server_is_not_waited_for_station_by_station(server: StationServer, laboratory: Laboratory) -> None:
+    """Three files that never come are enough; what is kept counts, and one that comes starts the count again."""
+    server.fetch(["KEPT"])
+    half = Laboratory.answer
+    laboratory.answer = lambda handler, status, content, told=None: half(  # type: ignore[method-assign]
+        handler, status, content, told=2 * len(content)
+    )
+    paths, left_out = server.fetch(["AAAA", "KEPT", "BBBB", "CCCC", "DDDD", "EEEE", "KEPT"])
+    assert [path.name for path in paths] == ["KEPT.tenv3", "KEPT.tenv3"]
+    assert ["not asked for" in text for text in left_out] == [False, False, False, True, True]
+    assert not any(name in path for path in laboratory.asked for name in ("DDDD", "EEEE"))
+
+
+def test_file_that_comes_byte_by_byte_is_given_up(server: StationServer, laboratory: Laboratory) -> None:
+    passed = iter(range(0, 10**9, 700))  # each look at the clock is later than a file may take
+    server.clock = Clock(now=lambda: float(next(passed)), sleep=lambda _: None)
+    with pytest.raises(ServiceError, match="the time for it is over"):
         server.station("GOOD")

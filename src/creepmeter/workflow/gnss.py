@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,7 @@ from creepmeter.validation.read import read_stations
 from creepmeter.workflow.sbas.corrected import reference_pixel
 from creepmeter.workflow.sbas.ground import Ground
 from creepmeter.workflow.sbas.places import pixel_at
-from creepmeter.workflow.station_server import LIST, StationServer
+from creepmeter.workflow.station_server import LIST, StationServer, host_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -209,7 +208,7 @@ def find_stations(
         raise InputError(message)
     read = read_stations(paths)
     found = FoundStations(left_out=[*left_out, *read.left_out])
-    held = _listed(options.kept_in)
+    held = _listed(options.kept_in, found.left_out)
     series = [_placed(station, held).between(start, end) for station in read.series]
     shown = progress if progress is not None else NullProgress()
     shown.start("stations", len(series))
@@ -260,8 +259,8 @@ def _local(options: GnssOptions) -> tuple[list[Path], list[str]]:
 
 def _fetched(radar: RadarMap) -> tuple[list[Path], list[str]]:
     options = radar.options
-    parts = urlsplit(options.server)
-    policy = AccessPolicy(frozenset({parts.netloc}) if options.server != GnssOptions().server else frozenset())
+    host = host_of(options.server)
+    policy = AccessPolicy(frozenset({host}) if options.server != GnssOptions().server else frozenset())
     server = StationServer(options.server, options.kept_in, policy, redo=options.redo)
     start, end = radar.period
     first, last = start or np.datetime64("1980-01-01", "ns"), end or np.datetime64("2100-01-01", "ns")
@@ -269,14 +268,21 @@ def _fetched(radar: RadarMap) -> tuple[list[Path], list[str]]:
     return server.fetch([name for name in names if name not in options.exclude])
 
 
-def _listed(folder: Path) -> dict[str, Place]:
-    """Return the places of a list of stations in a folder: ``.tenv`` files do not say where they are."""
+def _listed(folder: Path, left_out: list[str]) -> dict[str, Place]:
+    """Return the places of a list of stations in a folder: ``.tenv`` files do not say where they are.
+
+    A list that cannot be read is left out: most files say it themselves.
+    """
     path = folder / LIST
     if not path.is_file():
         return {}
     from creepmeter.validation.holdings import read_holdings
 
-    held = read_holdings(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    try:
+        held = read_holdings(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    except InputError as problem:
+        left_out.append(str(problem))
+        return {}
     return {each.name: Place(each.name, each.longitude, each.latitude, GEOGRAPHIC) for each in held}
 
 

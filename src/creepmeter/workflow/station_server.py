@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
-from creepmeter.errors import CreepmeterError, InputError, ServiceError
+from creepmeter.errors import ConfigError, CreepmeterError, InputError, ServiceError
 from creepmeter.imagery.access import AccessPolicy, GuardedSession
 from creepmeter.imagery.attempts import (
     AGAIN,
     Clock,
     PassingError,
     Patience,
+    UnreachableError,
     asked_wait,
     blocks_of,
     persist,
@@ -30,12 +31,43 @@ _LIST_AT = f"NGLStationPages/{LIST}"
 _SERIES_AT = ("gps_timeseries/IGS20/tenv3/IGS20/{}.tenv3", "gps_timeseries/tenv3/IGS14/{}.tenv3")  # newest frame first
 _MOST_BYTES = 30_000_000  # the list has 3 MB, thirty years of a station 2 MB
 _TIMEOUT_S = (20.0, 60.0)
-_TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S, _MINUTES = 4, 2.0, 60.0, 60.0
+_TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S, _MINUTES = 4, 2.0, 60.0, 10.0  # for one file
+_SILENT = 3  # files in a row that do not come: the server is not asked for more
 _OK, _NOT_FOUND = 200, 404
 
 
 class AbsentError(ServiceError):
     """The server has no such file."""
+
+
+def host_of(server: str) -> str:
+    """Return host and port of the address of a server.
+
+    Raises
+    ------
+    ConfigError
+        It is no such address, or holds what may be secret.
+
+    Examples
+    --------
+    >>> host_of("http://localhost:8080/copy")
+    'localhost:8080'
+    """
+    try:
+        parts = urlsplit(server)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        message = "the server of stations (--gnss-server) is no address: write https://HOST or http://HOST:PORT"
+        raise ConfigError(message)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        message = (
+            f"the server of stations (--gnss-server) on {parts.hostname} is given with user, password or query, which "
+            "may be secret: leave them out"
+        )
+        raise ConfigError(message)
+    return parts.netloc
 
 
 @dataclass
@@ -62,6 +94,9 @@ class StationServer:
     redo: bool = False
     clock: Clock = field(default_factory=Clock)
 
+    def __post_init__(self) -> None:
+        host_of(self.base)
+
     def holdings(self) -> tuple[Holding, ...]:
         """Return the list of stations.
 
@@ -81,13 +116,22 @@ class StationServer:
         return read_holdings(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
     def fetch(self, names: Sequence[str]) -> tuple[list[Path], list[str]]:
-        """Return the files of stations, and those that cannot be had, with the reason."""
-        paths, left_out = [], []
+        """Return the files of stations, and those that cannot be had, with the reason.
+
+        A server that has fallen silent is not waited for station by station.
+        """
+        paths, left_out, silent = [], [], 0
         for name in names:
+            kept = self._is_kept(name)
+            if silent >= _SILENT and not kept:
+                left_out.append(f"{name}: not asked for, the server does not answer: try again later")
+                continue
             try:
                 paths.append(self.station(name))
+                silent = silent if kept else 0
             except CreepmeterError as problem:
                 left_out.append(f"{name}: {problem}")
+                silent = silent + 1 if isinstance(problem, UnreachableError) else 0
         return paths, left_out
 
     def station(self, name: str) -> Path:
@@ -103,8 +147,8 @@ class StationServer:
         if not name.isalnum():
             message = f"{name!r} is no name of a station: letters and digits"
             raise InputError(message)
-        path = self.folder / f"{name}.tenv3"
-        if path.is_file() and not self.redo:
+        path = self._path(name)
+        if self._is_kept(name):
             return path
         text, where = self._first_of([place.format(quote(name)) for place in _SERIES_AT])
         if not is_gnss(text):
@@ -113,6 +157,12 @@ class StationServer:
         read_gnss(text, where)  # a file that is cut is not kept
         write_text(path, text)
         return path
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.tenv3"
+
+    def _is_kept(self, name: str) -> bool:
+        return self._path(name).is_file() and not self.redo
 
     def _first_of(self, places: Sequence[str]) -> tuple[str, str]:
         """Return the text of the first place that is there, and its address."""
@@ -129,7 +179,9 @@ class StationServer:
         until = self.clock.now() + 60 * _MINUTES
         patience = Patience(_TRIES, _FIRST_WAIT_S, _LONGEST_WAIT_S, until, self.clock)
         try:
-            return persist(lambda: _once(session, url), patience, url, "check the connection, or try again later")
+            return persist(
+                lambda: _once(session, url, patience), patience, url, "check the connection, or try again later"
+            )
         except ServiceError as problem:
             message = str(problem) if url in str(problem) else f"{url}: {problem}"
             raise type(problem)(message) from problem
@@ -141,7 +193,7 @@ def _kind_of(text: str) -> str:
     return "a web page" if "<html" in text[:2000].lower() or text.lstrip()[:1] == "<" else "other text"
 
 
-def _once(session: GuardedSession, url: str) -> str:
+def _once(session: GuardedSession, url: str, patience: Patience) -> str:
     try:
         answer = session.get(url, stream=True, timeout=_TIMEOUT_S)
     except requests.RequestException as problem:
@@ -154,17 +206,18 @@ def _once(session: GuardedSession, url: str) -> str:
             absent = answer.status_code == _NOT_FOUND
             message = f"{url}: the server answers {answer.status_code}{' (there is no such file)' if absent else ''}"
             raise AbsentError(message) if absent else ServiceError(message)
-        content, told = _read(answer, url), answer.headers.get("Content-Length", "")
+        content, told = _read(answer, url, patience), answer.headers.get("Content-Length", "")
     if told.isdecimal() and "Content-Encoding" not in answer.headers and len(content) < int(told):
         message = f"{len(content)} of {told} bytes came"
         raise PassingError(message)
     return content.decode("utf-8", errors="replace")
 
 
-def _read(answer: requests.Response, url: str) -> bytes:
+def _read(answer: requests.Response, url: str, patience: Patience) -> bytes:
     content = bytearray()
     for block in blocks_of(answer):
         content += block
+        patience.require_time()  # a server may send byte by byte for ever
         if len(content) > _MOST_BYTES:
             message = f"{url} is longer than {_MOST_BYTES} bytes: that is no file of a station"
             raise ServiceError(message)
