@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
@@ -252,6 +253,60 @@ def test_tsview_draws_a_station_over_its_pixel(project: Path, monkeypatch: pytes
     wrong = call_main("tsview", "timeseries.h5", "--gnss", "PAGE", "--gnss-dir", "stations", "-o", "c.png")
     assert wrong.exit_code == 1
     assert "no positions of PAGE" in wrong.output
+
+
+def test_a_station_that_cannot_be_drawn_does_not_stop_the_others(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    _hide(project, "AAAA")
+    done = call_main(
+        "tsview", "timeseries.h5", "--gnss", "AAAA,PAGE", "--gnss", "BBBB", "--gnss-dir", "stations", "--save"
+    )
+    assert done.exit_code == 3, done.output
+    assert "left out: AAAA: the series has no measurement there" in done.output
+    assert "left out: PAGE: no positions of PAGE: stations/PAGE.tenv3 is a web page" in done.output
+    assert (project / "timeseries-ts.png").is_file()
+
+
+def test_the_reason_why_a_reference_station_is_none_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    _hide(project, "AAAA")
+    _station_file(project / "stations", "BBBB", step=0.05)
+    flags = ["--gnss-dir", "stations", "--ref-gnss"]
+    assert "AAAA: the map has no measurement there" in call_main("gnss", "velocity.h5", *flags, "AAAA").output
+    assert "BBBB: a step of +50 mm" in call_main("gnss", "velocity.h5", *flags, "BBBB").output
+    drawn = call_main("tsview", "timeseries.h5", "--gnss", "CCCC", *flags, "AAAA", "--save")
+    assert "reference station AAAA: the series has no measurement there" in drawn.output
+
+
+def _hide(project: Path, name: str) -> None:
+    """Take the measurements around a station off the maps."""
+    latitude, longitude = PLACES[name]
+    row, column = round((46.1 - latitude) / 0.005), round((longitude - 14.9) / 0.005)
+    for kind in ("velocity", "timeseries"):
+        with h5py.File(project / f"{kind}.h5", "r+") as file:
+            file[kind][..., row - 2 : row + 3, column - 2 : column + 3] = 0
+
+
+def test_dots_on_a_date_that_is_given_by_its_number(project: Path) -> None:
+    options = GnssOptions(folder=project / "stations")
+    named = station_layer(project / "timeseries.h5", None, options, dates=["20190524"])
+    for number in ("21", "-9"):
+        assert station_layer(project / "timeseries.h5", None, options, dates=[number]).dots == named.dots
+
+
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [(["timeseries.h5"], "name one of them"), (["inputs/geometryGeo.h5", "height"], "shows geometry, no velocity")],
+)
+def test_stations_have_no_values_on_other_maps(
+    project: Path, names: list[str], match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    done = call_main("view", *names, "--show-gnss", "--gnss-dir", "stations", "--gnss-comp", "U", "-o", "x.png")
+    assert done.exit_code == 1
+    assert match in done.output
 
 
 def test_without_angles_an_axis_can_be_compared(project: Path) -> None:

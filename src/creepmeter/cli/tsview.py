@@ -10,6 +10,7 @@ import click
 from creepmeter.cli.flags import PRODUCT, changed, file_out
 from creepmeter.cli.gnss_flags import gnss_flags, gnss_options
 from creepmeter.cli.group import Verb
+from creepmeter.cli.run import end_with
 from creepmeter.cli.session import say
 from creepmeter.cli.view import FIGURES
 from creepmeter.products.options import ViewOptions
@@ -71,12 +72,14 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
         reference = cell_of(file, series, given["ref_lalo"])
     overlays: tuple[Overlay, ...] = ()
     places: tuple[tuple[int, int], ...] = ()
+    left_out: tuple[str, ...] = ()
     if given["stations"]:
         from creepmeter.workflow.gnss_view import station_overlays
 
-        beside = station_overlays(file, series, given["geometry"], chosen, given["stations"])
+        names = [name for text in given["stations"] for name in text.split(",") if name]
+        beside = station_overlays(file, series, given["geometry"], chosen, names)
         reference = beside.reference if reference is None else reference
-        overlays, places = beside.overlays, beside.cells
+        overlays, places, left_out = beside.overlays, beside.cells, beside.left_out
     options = changed(
         ViewOptions(),
         component=given["component"],
@@ -92,7 +95,9 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
     cells += places
     windowed = target is None and not given["save"] and not given["nodisplay"]
     if windowed and show_series(series, cells, options=options, overlays=overlays):
+        end_with(left_out)
         return
     place = target or Path(f"{file.resolve().stem}-ts.png")
     figure = series_view(series, cells, options=options, date=given["num"], overlays=overlays)
     say(f"figure: {save_figure(figure, place, dpi=200)}")
+    end_with(left_out)

@@ -95,7 +95,7 @@ def compare_rates(
             found.append(_compared(station, components, grid, value, sigma))
         except InputError as problem:
             left_out.append(f"{station.name}: {problem}")
-    return (tuple(found) if reference is None else relative_to(found, reference)), tuple(left_out)
+    return (tuple(found) if reference is None else relative_to(found, reference, left_out)), tuple(left_out)
 
 
 def _compared(
@@ -144,8 +144,17 @@ def place_on(station: Place, grid: Grid) -> tuple[float, float]:
     return column, row
 
 
-def relative_to(found: Sequence[Comparison], reference: str) -> tuple[Comparison, ...]:
+def relative_to(found: Sequence[Comparison], reference: str, left_out: Sequence[str] = ()) -> tuple[Comparison, ...]:
     """Return comparisons relative to one of the stations, which is left out itself.
+
+    Parameters
+    ----------
+    found : sequence of Comparison
+        Stations on the map.
+    reference : str
+        Name of one of them.
+    left_out : sequence of str
+        Stations that are not among them, and why: for the message.
 
     Raises
     ------
@@ -154,8 +163,10 @@ def relative_to(found: Sequence[Comparison], reference: str) -> tuple[Comparison
     """
     base = next((each for each in found if each.name == reference), None)
     if base is None:
+        reasons = [text for text in left_out if reference in text]
         names = ", ".join(each.name for each in found) or "none"
-        message = f"reference station {reference!r} is not among the stations on the map: {names}"
+        why = f" ({'; '.join(reasons)})" if reasons else ""
+        message = f"reference station {reference!r} is not among the stations on the map: {names}{why}"
         raise ConfigError(message)
     return tuple(
         Comparison(

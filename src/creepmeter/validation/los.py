@@ -106,6 +106,7 @@ def compare_los(
     sight_of: SightOf,
     *,
     reference: str | None = None,
+    without: Sequence[str] = (),
 ) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
     """Compare a velocity along one direction with stations.
 
@@ -119,6 +120,8 @@ def compare_los(
         Place -> Sight; raises `InputError` for a place that is not on the map.
     reference : str, optional
         Station whose rate is subtracted from all others, on the map and on the ground.
+    without : sequence of str
+        Stations that have no rate, and why: for the message where the reference is one of them.
 
     Returns
     -------
@@ -138,7 +141,9 @@ def compare_los(
             found.append(_compared(station, value, sigma, sight_of(station)))
         except InputError as problem:
             left_out.append(f"{station.name}: {problem}")
-    return (tuple(found) if reference is None else relative_to(found, reference)), tuple(left_out)
+    return (tuple(found) if reference is None else relative_to(found, reference, [*without, *left_out])), tuple(
+        left_out
+    )
 
 
 def _compared(station: StationRates, value: Floats, sigma: Floats, sight: Sight) -> Comparison:

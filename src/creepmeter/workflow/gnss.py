@@ -294,7 +294,9 @@ def _placed(station: Station, held: dict[str, Place]) -> Station:
 # ---------------------------------------------------------------------------------------------------------- comparison
 
 
-def compare_with_map(radar: RadarMap, rates: Sequence[StationRates]) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
+def compare_with_map(
+    radar: RadarMap, rates: Sequence[StationRates], without: Sequence[str] = ()
+) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
     """Compare the velocity of a radar product with the rates of stations; see `validation.los.compare_los`.
 
     Raises
@@ -309,7 +311,7 @@ def compare_with_map(radar: RadarMap, rates: Sequence[StationRates]) -> tuple[tu
     value = read_map(radar.path, "velocity").astype(np.float64)
     sigma = read_map(radar.path, "velocityStd").astype(np.float64) if "velocityStd" in held else value * np.nan
     value = np.where(_measured(value, radar.attributes), value, np.nan)
-    return compare_los(value, sigma, rates, radar.sight, reference=radar.options.reference)
+    return compare_los(value, sigma, rates, radar.sight, reference=radar.options.reference, without=without)
 
 
 def _measured(value: Floats, attributes: dict[str, str]) -> npt.NDArray[np.bool_]:

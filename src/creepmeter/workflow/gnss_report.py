@@ -47,7 +47,7 @@ def validate_radar(radar: RadarMap, found: FoundStations, folder: Path, drawn: D
         No station can be compared.
     """
     drawn = drawn or Drawn()
-    comparisons, off_map = compare_with_map(radar, found.rates)
+    comparisons, off_map = compare_with_map(radar, found.rates, found.left_out)
     left_out = [*found.left_out, *off_map]
     files = [folder / "rates.csv"]
     write_table(files[0], rate_columns(found.rates))

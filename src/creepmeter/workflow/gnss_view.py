@@ -13,7 +13,7 @@ import xarray as xr
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.io.mintpy.listing import is_mintpy_file
 from creepmeter.io.mintpy.product import read_tables
-from creepmeter.model.epoch import Epoch, as_epoch
+from creepmeter.model.epoch import Epoch, Epochs, as_epoch
 from creepmeter.model.station import Overlay, Station
 from creepmeter.products.station_dots import Dot
 from creepmeter.products.station_layer import StationLayer
@@ -24,6 +24,7 @@ from creepmeter.workflow.gnss import FoundStations, RadarMap, find_stations
 from creepmeter.workflow.gnss_report import series_at
 
 Cell = tuple[int, int]
+_DIGITS = 8  # of a date, YYYYMMDD
 _NEAR = np.timedelta64(3, "D")  # positions around an acquisition that are averaged, on each side
 _AS_THEY_ARE = RateOptions(undeclared_steps="keep")
 
@@ -40,11 +41,14 @@ class StationSeries:
         Series of each.
     reference : (int, int) or None
         Row and column of the reference station.
+    left_out : tuple of str
+        Stations that are not among them, and why.
     """
 
     cells: tuple[Cell, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     reference: Cell | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def station_layer(
@@ -76,6 +80,8 @@ def station_layer(
         message = f"{path} is no file in MintPy's layout: GNSS stations are drawn on those; take `creepmeter validate`"
         raise ConfigError(message)
     radar = RadarMap.open(path, geometry, options if coloured else options.model_copy(update={"component": "E"}))
+    if coloured:
+        _require_comparable(radar, dates)
     found = find_stations(radar, _AS_THEY_ARE, correlated=False)
     values = _values(radar, found, dates) if coloured else {}
     dots, left_out, sights = [], list(found.left_out), {}
@@ -113,9 +119,26 @@ def _values(radar: RadarMap, found: FoundStations, dates: Sequence[str]) -> dict
     if not dates:
         return {rates.name: rates.rate for rates in found.rates}
     start = dates[1] if len(dates) > 1 else radar.attributes.get("REF_DATE")
-    first = read_tables(radar.path)["date"][0] if start is None else as_epoch(start)
-    last = as_epoch(dates[0])
+    held = read_tables(radar.path)["date"]
+    first = held[0] if start is None else as_epoch(start)
+    last = _date_of(dates[0], held)
     return {name: _near(station, last) - _near(station, first) for name, station in found.series.items()}
+
+
+def _date_of(text: str, held: Epochs) -> Epoch:
+    """Return a date given as such, or by its number in the series."""
+    number = text.lstrip("-").isdecimal() and len(text) < _DIGITS and -len(held) <= int(text) < len(held)
+    return held[int(text)] if number else as_epoch(text)
+
+
+def _require_comparable(radar: RadarMap, dates: Sequence[str]) -> None:
+    """Raise `ConfigError` unless the map is a velocity, or one date of a series."""
+    kind = radar.attributes.get("FILE_TYPE", "")
+    if kind == "velocity" or (kind == "timeseries" and dates):
+        return
+    what = "all dates of a series: name one of them" if kind == "timeseries" else f"{kind or 'this'}, no velocity"
+    message = f"{radar.path} shows {what}; or draw the places of the stations alone, without --gnss-comp and --ref-gnss"
+    raise ConfigError(message)
 
 
 def _near(station: Station, day: Epoch) -> npt.NDArray[np.float64]:
@@ -145,29 +168,57 @@ def station_overlays(
     Raises
     ------
     ConfigError
-        One of the stations cannot be had.
+        None of the stations can be had, or the reference station cannot.
     """
     radar = RadarMap.open(path, geometry, options)
     found = find_stations(radar, _AS_THEY_ARE, correlated=False)
-    wanted = [*names, *([] if options.reference is None else [options.reference])]
-    missing = [name for name in wanted if name not in found.series]
-    if missing:
-        reasons = [text for text in found.left_out if text.split(":")[0] in missing]
-        message = (
-            f"no positions of {', '.join(missing)}: {'; '.join(reasons) or 'found are ' + ', '.join(found.series)}"
-        )
-        raise ConfigError(message)
-    base = None if options.reference is None else found.series[options.reference]
-    overlays, cells = [], []
+    base = None if options.reference is None else _base(radar, series, found, options.reference)
+    overlays, cells, left_out = [], [], []
     for name in names:
-        station = found.series[name]
-        sight = radar.sight(station)
-        on_map = series_at(series, sight)
-        if base is not None:
-            on_map = on_map - series_at(series, radar.sight(base))
-        overlays.append(overlay_los(name, series["time"].values, on_map, station, sight.direction, base))
+        try:
+            station = _station(found, name)
+            sight = radar.sight(station)
+            on_map = series_at(series, sight) - (0.0 if base is None else base.on_map)
+            seen = overlay_los(
+                name, series["time"].values, on_map, station, sight.direction, None if base is None else base.station
+            )
+        except InputError as problem:
+            left_out.append(f"{name}: {problem}")
+            continue
+        overlays.append(seen)
         cells.append(_cell(sight))
-    return StationSeries(tuple(cells), tuple(overlays), None if base is None else _cell(radar.sight(base)))
+    if not overlays:
+        message = f"none of the stations can be drawn: {'; '.join(left_out)}"
+        raise ConfigError(message)
+    return StationSeries(tuple(cells), tuple(overlays), None if base is None else base.cell, tuple(left_out))
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The reference station: its positions, its pixel and the series of that."""
+
+    station: Station
+    cell: Cell
+    on_map: npt.NDArray[np.float64]
+
+
+def _base(radar: RadarMap, series: xr.Dataset, found: FoundStations, name: str) -> _Base:
+    try:
+        station = _station(found, name)
+        sight = radar.sight(station)
+        return _Base(station, _cell(sight), series_at(series, sight))
+    except InputError as problem:
+        message = f"reference station {name}: {problem}"
+        raise ConfigError(message) from problem
+
+
+def _station(found: FoundStations, name: str) -> Station:
+    """Return a station with positions; raise `InputError` with the reason where there is none."""
+    if name in found.series:
+        return found.series[name]
+    reasons = [text for text in found.left_out if name in text]
+    message = f"no positions of {name}: {'; '.join(reasons) or 'found are ' + ', '.join(found.series)}"
+    raise InputError(message)
 
 
 def _cell(sight: Sight) -> Cell:
