@@ -172,6 +172,17 @@ def test_resampled_dates_spread_as_the_residuals_say() -> None:
         assert_array_equal(values, drawn[name][1:3])  # every block draws alike
 
 
+def test_too_few_dates_to_resample_are_refused_and_not_left_empty() -> None:
+    """Of two dates both are drawn in half of all cases; of three, two different ones in eight of nine."""
+    line = np.linspace(0, 0.1, 30)[:, None, None] * np.ones((1, 2, 3))
+    chosen = options(uncertainty_quantification="bootstrap", bootstrap_count=401, end_date=str(TIMES[1])[:10])
+    with pytest.raises(ConfigError, match="2 dates are too few to be resampled for 2 terms"):
+        fit(line, chosen)
+    _, drawn = fit(line, chosen.model_copy(update={"end_date": str(TIMES[2])[:10]}))
+    _, plain = fit(line, options(end_date=str(TIMES[2])[:10]))
+    assert_allclose(drawn["velocity"], plain["velocity"], rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

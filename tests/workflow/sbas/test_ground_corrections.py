@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -13,7 +14,7 @@ from creepmeter.blocks import Block
 from creepmeter.corrections.plate_motion import EulerPole
 from creepmeter.corrections.solid_earth_tides import solid_earth_tide
 from creepmeter.errors import InputError
-from creepmeter.io.mintpy.product import read_attributes, read_map, read_tables, write_product
+from creepmeter.io.mintpy.product import read_attributes, read_map, read_tables, update_product, write_product
 from creepmeter.model.line_of_sight import look_vector
 from creepmeter.workflow.sbas.ground import Ground
 from creepmeter.workflow.sbas.plate_motion import PlateMotion, remove_plate_motion, write_plate_motion
@@ -156,3 +157,27 @@ def test_step_of_a_run(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_tables(tmp_path / "timeseries_SET.h5")["date"], before.dates)
     again = run_sbas(folder=tmp_path, dostep="correct_SET")
     assert "correct_SET" in again.fresh
+
+
+def test_tide_of_an_unknown_hour_is_not_made_up(tmp_path: Path) -> None:
+    """The tide changes by decimetres within hours: without CENTER_LINE_UTC only dates with a time have one."""
+    series, geometry = _series(tmp_path, np.ones((3, ROWS, COLUMNS))), _geometry(tmp_path, GRID)
+    update_product(series, attributes={"CENTER_LINE_UTC": None})
+    with pytest.raises(InputError, match="does not tell the hour of its acquisitions"):
+        make_tide_series(series, geometry, tmp_path / "SET.h5")
+    times = np.array([f"{day}T05:30:00" for day in DAYS], "datetime64[ns]")
+    with h5py.File(series, "r+") as file:
+        del file["date"]
+        file["date"] = [str(time)[:19].replace("-", "").replace(":", "").encode() for time in times]
+    made = make_tide_series(series, geometry, tmp_path / "SET.h5")
+    np.testing.assert_allclose(Series.open(made).array.read(), _tides_by_pixel(), atol=2e-6)
+
+
+def test_step_of_an_unknown_hour_is_left_out(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    for path in (tmp_path / "inputs").glob("*.h5"):
+        update_product(path, attributes={"CENTER_LINE_UTC": None})
+    template = write_template(tmp_path, "mintpy.solidEarthTides = yes\nmintpy.deramp = no\n")
+    done = run_sbas(template, folder=tmp_path, end="velocity")
+    assert [text for text in done.left_out if text.startswith("correct_SET:") and "the hour" in text]
+    assert read_attributes(tmp_path / "velocity.h5")["FILE_PATH"] == "timeseries.h5"

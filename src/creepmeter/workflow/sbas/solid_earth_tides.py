@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from creepmeter.blocks import Block, NullProgress, Progress, run_blocks
 from creepmeter.corrections.solid_earth_tides import solid_earth_tide
+from creepmeter.errors import InputError
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import Dataset, ProductWriter
 from creepmeter.io.provenance import digest_text, provenance
 from creepmeter.workflow.sbas.delay_series import subtract_delays
@@ -18,6 +20,17 @@ from creepmeter.workflow.sbas.series import Series
 
 TIDES = "SET.h5"
 _NOT_CARRIED = ("CREEPMETER_", "MODIFICATION_", "Conventions", "REF_", "mintpy.")
+
+
+def hour_that_is_missing(series: Series) -> str:
+    """Return what to say of a series that does not tell the hour of its acquisitions; empty where it does."""
+    of_days = series.dates == series.dates.astype("datetime64[D]")
+    if not of_days.any() or number_of(series.attributes, "CENTER_LINE_UTC", series.path) is not None:
+        return ""
+    return (
+        f"{series.path} does not tell the hour of its acquisitions (CENTER_LINE_UTC), and the tide turns in six hours: "
+        "load the stack again with its metadata files, or put CENTER_LINE_UTC = SECONDS OF THE DAY into those"
+    )
 
 
 def make_tide_series(
@@ -49,9 +62,12 @@ def make_tide_series(
     Raises
     ------
     InputError
-        The geometry has other pixels, no angles, or does not say where it lies.
+        The geometry has other pixels, no angles, or does not say where it lies; the series does not tell the hour.
     """
     opened, ground = Series.open(series), Ground.open(geometry)
+    missing = hour_that_is_missing(opened)
+    if missing:
+        raise InputError(missing)
     ground.require_shape(opened.shape, series)
     nodes = ground.nodes()
     tides = solid_earth_tide(nodes.latitude, nodes.longitude, opened.times)

@@ -28,12 +28,16 @@ def leaves(run: SbasSetting) -> Mapping[str, str]:
 
 
 def make(run: SbasSetting) -> Made:
-    """Take the tide of the solid Earth from the series."""
-    from creepmeter.workflow.sbas.solid_earth_tides import correct_tides
+    """Take the tide of the solid Earth from the series; where that does not tell its hour, the step is left out."""
+    from creepmeter.workflow.sbas.series import Series
+    from creepmeter.workflow.sbas.solid_earth_tides import correct_tides, hour_that_is_missing
 
-    target = output_of(run, STEP)
+    source, target = require_series(run, input_of(run, STEP)), output_of(run, STEP)
+    missing = hour_that_is_missing(Series.open(source))
+    if missing:
+        return Made(left_out=[f"{STEP}: {missing}"])
     correct_tides(
-        require_series(run, input_of(run, STEP)),
+        source,
         run.geometry(),
         run.work / target,
         tides=run.work / TIDES,
