@@ -325,3 +325,14 @@ def test_a_damaged_list_of_stations_does_not_stop_those_that_are_placed(project:
     found = find_stations(_map(project))
     assert [rates.name for rates in found.rates] == ["AAAA", "BBBB", "CCCC"]
     assert any("DataHoldings.txt is no list of stations" in text for text in found.left_out)
+
+
+def test_view_names_the_first_of_many_that_are_left_out(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    lines = [f"S{k:03d},0.0,46.0,0.01,0.0,0.0" for k in range(100)]  # all of them far away
+    table = "\n".join(["name,lon,lat,velocity_east,velocity_north,velocity_up", *lines]) + "\n"
+    (project / "stations" / "rates.csv").write_text(table, encoding="utf-8")
+    done = call_main("view", "velocity.h5", "--show-gnss", "--gnss-dir", "stations", "-o", "a.png")
+    assert done.exit_code == 3
+    assert done.output.count("left out: ") == 21
+    assert "left out: 81 more" in done.output

@@ -142,6 +142,12 @@ def report_run(result: RunResult) -> None:
     end_with(result.left_out)
 
 
+def few(texts: tuple[str, ...], most: int = 20) -> tuple[str, ...]:
+    """Return the first of many texts, and how many more there are."""
+    more = len(texts) - most
+    return texts if more <= 1 else (*texts[:most], f"{more} more")
+
+
 def end_with(left_out: tuple[str, ...]) -> None:
     """Name what was left out and exit with 3; nothing happens when there is nothing."""
     for text in left_out:

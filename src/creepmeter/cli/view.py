@@ -11,7 +11,7 @@ import click
 from creepmeter.cli.flags import FILE, PRODUCT, changed, file_out, options_from
 from creepmeter.cli.gnss_flags import gnss_flags, gnss_options
 from creepmeter.cli.group import Verb
-from creepmeter.cli.run import end_with
+from creepmeter.cli.run import end_with, few
 from creepmeter.cli.session import say
 from creepmeter.products.options import ViewOptions
 
@@ -113,7 +113,7 @@ def command(file: Path, names: tuple[str, ...], target: Path | None, options: Vi
         stations.draw(figure, window(product, options), variable, options, look=style)
     place = target or Path(f"{file.resolve().stem}{_ending(names)}.png")
     say(f"figure: {save_figure(figure, place, dpi=options.dpi)}")
-    end_with(stations.left_out)
+    end_with(few(stations.left_out))
 
 
 def _stations(

@@ -254,8 +254,8 @@ def _from_resampling(values: Values, design: Floats, options: TimeFunctionOption
     whole = np.isfinite(values).all(axis=0)
     if len(design) <= design.shape[1] or (whole & ~enough).any():
         message = (
-            f"{len(design)} dates are too few to be resampled for {design.shape[1]} terms (bootstrap): take uncertainty "
-            "residue, more dates, or fewer terms"
+            f"{len(design)} dates are too few to be resampled for {design.shape[1]} terms (bootstrap): take "
+            "uncertainty residue, more dates, or fewer terms"
         )
         raise ConfigError(message)
     return np.where(enough, found.mean, np.nan), np.where(enough, found.spread, np.nan)

@@ -152,5 +152,9 @@ def test_image_math(tmp_path: Path) -> None:
     second = make_series(tmp_path / "b.h5", 2, dates=("20171212", *DATES))
     calculate_file(tmp_path / "a.h5", "-", tmp_path / "b.h5", tmp_path / "less.h5")
     assert_allclose(series_of(tmp_path / "less.h5"), values - second[1:], atol=STEP)
+    with pytest.raises(
+        InputError, match=r"a\.h5 lacks 1 of 7 dates of .*b\.h5 \(20171212\): give a series that has them"
+    ):
+        calculate_file(tmp_path / "b.h5", "-", tmp_path / "a.h5", tmp_path / "less.h5")
     calculate_file(tmp_path / "velocity.h5", "-", 0.5, tmp_path / "velocity.h5")
     assert_allclose(read_map(tmp_path / "velocity.h5", "velocity"), rate - 0.5, atol=1e-7)

@@ -276,7 +276,9 @@ def _operand(series: Series, other: Opened, *, force: bool) -> Operand:
     return AlignedSeries(found.array, places, at_pixel, _date_to_refer_to(series, found))
 
 
-def _places(series: Series, other: Series, *, force: bool) -> npt.NDArray[np.intp]:
+def _places(
+    series: Series, other: Series, *, force: bool, way_out: str = "--force leaves them as they are"
+) -> npt.NDArray[np.intp]:
     """Return where each date of a series is in another one, -1 where it is not."""
     place = {written(date): k for k, date in enumerate(other.dates)}
     names = [written(date) for date in series.dates]
@@ -287,7 +289,7 @@ def _places(series: Series, other: Series, *, force: bool) -> npt.NDArray[np.int
     if missing and not force:
         message = (
             f"{other.path} lacks {len(missing)} of {len(names)} dates of {series.path} ({', '.join(missing[:5])}"
-            f"{' ...' if len(missing) > 5 else ''}): --force leaves them as they are"  # noqa: PLR2004 - enough to see
+            f"{' ...' if len(missing) > 5 else ''}): {way_out}"  # noqa: PLR2004 - enough to see
         )
         raise InputError(message)
     return np.array([place.get(name, -1) for name in names], np.intp)
@@ -444,7 +446,8 @@ def _matched(first: Opened, other: Opened, name: str) -> tuple[StoredArray, npt.
     array = other.arrays.get(name) or next(iter(other.arrays.values()))
     layers = first.arrays[name].shape[0]
     if first.kind == SERIES and other.kind == SERIES and array.shape[0] > 1:
-        return array, _places(Series.open(first.path), Series.open(other.path), force=False)
+        way_out = "give a series that has them, or diff or add with --force"
+        return array, _places(Series.open(first.path), Series.open(other.path), force=False, way_out=way_out)
     if array.shape[0] not in (1, layers):
         message = (
             f"{other.path} has {array.shape[0]} layers and {name} of {first.path} {layers}: give a map or a series"
