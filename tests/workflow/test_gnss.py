@@ -16,6 +16,7 @@ from tests.workflow.test_station_server import Laboratory, address, laboratory  
 from creepmeter.errors import ConfigError, InputError
 from creepmeter.io.mintpy.product import write_product
 from creepmeter.model.line_of_sight import look_vector
+from creepmeter.products import canvas
 from creepmeter.validation.gnss_options import GnssOptions
 from creepmeter.workflow.gnss import RadarMap, compare_with_map, find_stations
 from creepmeter.workflow.gnss_view import station_layer
@@ -267,6 +268,28 @@ def test_a_station_that_cannot_be_drawn_does_not_stop_the_others(
     assert "left out: AAAA: the series has no measurement there" in done.output
     assert "left out: PAGE: no positions of PAGE: stations/PAGE.tenv3 is a web page" in done.output
     assert (project / "timeseries-ts.png").is_file()
+
+
+@pytest.mark.parametrize("flags", [[], ["--ref-date", "20190524"], ["--ref-yx", "30", "5"], ["--ref-gnss", "AAAA"]])
+def test_a_station_lies_over_its_pixel_whatever_all_counts_from(
+    project: Path, flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its series is moved as a whole onto that of the pixel as it is drawn."""
+    monkeypatch.chdir(project)
+    drawn = []
+    save = canvas.save_figure
+    monkeypatch.setattr(
+        canvas, "save_figure", lambda figure, *given, **more: drawn.append(figure) or save(figure, *given, **more)
+    )
+    done = call_main(
+        "tsview", "timeseries.h5", "--gnss", "CCCC", "--gnss-dir", "stations", "-u", "mm", *flags, "--save"
+    )
+    assert done.exit_code == 0, done.output
+    lines = {line.get_label(): line for axes in drawn[0].axes for line in axes.lines}
+    ground = lines["CCCC, ground"]
+    pixel = next(bars for axes in drawn[0].axes for bars in axes.containers if bars.get_label().startswith("row"))[0]
+    between = np.interp(pixel.get_xdata(), ground.get_xdata(), ground.get_ydata())
+    assert float(np.mean(pixel.get_ydata() - between)) == pytest.approx(0.0, abs=0.5)  # mm: half a pixel away
 
 
 def test_the_reason_why_a_reference_station_is_none_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

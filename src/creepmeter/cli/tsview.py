@@ -70,16 +70,6 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
             message = "give one of --ref-yx and --ref-lalo"
             raise click.UsageError(message)
         reference = cell_of(file, series, given["ref_lalo"])
-    overlays: tuple[Overlay, ...] = ()
-    places: tuple[tuple[int, int], ...] = ()
-    left_out: tuple[str, ...] = ()
-    if given["stations"]:
-        from creepmeter.workflow.gnss_view import station_overlays
-
-        names = [name for text in given["stations"] for name in text.split(",") if name]
-        beside = station_overlays(file, series, given["geometry"], chosen, names)
-        reference = beside.reference if reference is None else reference
-        overlays, places, left_out = beside.overlays, beside.cells, beside.left_out
     options = changed(
         ViewOptions(),
         component=given["component"],
@@ -91,6 +81,18 @@ def command(file: Path, target: Path | None, **given: Any) -> None:  # noqa: ANN
         ref_yx=None if reference is None else tuple(reference),
     )
     series = relative(series, "displacement", options)
+    overlays: tuple[Overlay, ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
+    left_out: tuple[str, ...] = ()
+    if given["stations"]:
+        from creepmeter.workflow.gnss_view import station_overlays
+
+        names = [name for text in given["stations"] for name in text.split(",") if name]
+        beside = station_overlays(file, series, given["geometry"], chosen, names)
+        overlays, places, left_out = beside.overlays, beside.cells, beside.left_out
+        if reference is None and beside.reference is not None:
+            options = changed(options, ref_yx=beside.reference)
+            series = relative(series, "displacement", options)
     cells = [tuple(cell) for cell in given["yx"]] + [cell_of(file, series, place) for place in given["lalo"]]
     cells += places
     windowed = target is None and not given["save"] and not given["nodisplay"]
