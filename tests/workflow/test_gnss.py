@@ -289,7 +289,8 @@ def test_a_station_lies_over_its_pixel_whatever_all_counts_from(
     ground = lines["CCCC, ground"]
     pixel = next(bars for axes in drawn[0].axes for bars in axes.containers if bars.get_label().startswith("row"))[0]
     between = np.interp(pixel.get_xdata(), ground.get_xdata(), ground.get_ydata())
-    assert float(np.mean(pixel.get_ydata() - between)) == pytest.approx(0.0, abs=0.5)  # mm: half a pixel away
+    apart = (pixel.get_ydata() - between)[1:]  # the first date of the map is before the noon of the station's
+    assert float(np.mean(apart)) == pytest.approx(0.0, abs=0.5)  # mm: half a pixel away
 
 
 def test_the_reason_why_a_reference_station_is_none_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
