@@ -14,7 +14,7 @@ from tests.validation.samples import days, write_pos, write_tenv, write_tenv3
 from tests.workflow.test_station_server import Laboratory, address, laboratory  # noqa: F401 - fixtures
 
 from creepmeter.errors import ConfigError, InputError
-from creepmeter.io.mintpy.product import write_product
+from creepmeter.io.mintpy.product import update_product, write_product
 from creepmeter.model.line_of_sight import look_vector
 from creepmeter.products import canvas
 from creepmeter.validation.gnss_options import GnssOptions
@@ -360,3 +360,10 @@ def test_view_names_the_first_of_many_that_are_left_out(project: Path, monkeypat
     assert done.exit_code == 3
     assert done.output.count("left out: ") == 21
     assert "left out: 81 more" in done.output
+
+
+def test_a_velocity_in_millimetres_is_not_taken_for_metres(project: Path) -> None:
+    update_product(project / "velocity.h5", attributes={"UNIT": "mm/year"})
+    radar = _map(project)
+    with pytest.raises(InputError, match=r"velocity\.h5 is in mm/year, needed is m/year"):
+        compare_with_map(radar, find_stations(radar).rates)

@@ -24,7 +24,7 @@ from creepmeter.validation.los import Sight, compare_los, direction_of
 from creepmeter.validation.options import RateOptions
 from creepmeter.validation.rates import fit_rates
 from creepmeter.validation.read import read_stations
-from creepmeter.workflow.sbas.corrected import reference_pixel
+from creepmeter.workflow.sbas.corrected import reference_pixel, require_metres_per_year
 from creepmeter.workflow.sbas.ground import Ground
 from creepmeter.workflow.sbas.places import pixel_at
 from creepmeter.workflow.station_server import LIST, StationServer, host_of
@@ -308,6 +308,7 @@ def compare_with_map(
     if "velocity" not in held:
         message = f"{radar.path} has no dataset velocity (it has {', '.join(held)}): give velocity.h5"
         raise InputError(message)
+    require_metres_per_year(radar.attributes, radar.path)
     value = read_map(radar.path, "velocity").astype(np.float64)
     sigma = read_map(radar.path, "velocityStd").astype(np.float64) if "velocityStd" in held else value * np.nan
     value = np.where(_measured(value, radar.attributes), value, np.nan)

@@ -130,6 +130,9 @@ def test_plate_motion_is_projected_and_removed(tmp_path: Path) -> None:
     done = remove_plate_motion(velocity, motion, tmp_path / "velocity_ITRF14.h5", key="Eurasia")
     assert np.abs(read_map(done, "velocity")).max() < 1e-8
     np.testing.assert_array_equal(read_map(done, "velocityStd"), std)
+    update_product(velocity, attributes={"UNIT": "mm/year"})
+    with pytest.raises(InputError, match="is in mm/year, needed is m/year"):
+        remove_plate_motion(velocity, motion, tmp_path / "other.h5", key="Eurasia")
 
 
 def test_along_track_of_a_satellite_that_flies_north(tmp_path: Path) -> None:

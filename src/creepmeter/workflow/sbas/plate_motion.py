@@ -14,7 +14,7 @@ from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_bl
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_attributes
 from creepmeter.io.provenance import digest_file, digest_text, provenance
-from creepmeter.workflow.sbas.corrected import reference_pixel
+from creepmeter.workflow.sbas.corrected import reference_pixel, require_metres_per_year
 from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.ground import Ground, Nodes
 from creepmeter.workflow.sbas.rewrite import rewrite
@@ -163,6 +163,7 @@ def remove_plate_motion(
     if "velocity" not in arrays:
         message = f"{velocity} has no dataset velocity (it has {', '.join(arrays) or 'none'}): give velocity.h5"
         raise InputError(message)
+    require_metres_per_year(attributes, velocity)
     rows, columns = arrays["velocity"].shape[1:]
     motion.ground.require_shape((rows, columns), velocity)
     pixel = reference_pixel(attributes)
