@@ -39,8 +39,8 @@ def reference_pixel(attributes: Mapping[str, str]) -> tuple[int, int] | None:
 
 def require_metres_per_year(attributes: Mapping[str, str], path: Path) -> None:
     """Raise `InputError` when a velocity says that it is in another unit than m/year, as MintPy has it."""
-    unit = attributes.get("UNIT", "m/year")
-    if unit not in ("m/year", "m/yr"):
+    unit = attributes.get("UNIT", "")
+    if unit.partition("/")[0] in ("mm", "cm", "km", "ft"):
         message = f"{path} is in {unit}, needed is m/year: multiply it (creepmeter image-math) and set UNIT to m/year"
         raise InputError(message)
 
