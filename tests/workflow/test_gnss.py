@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.figure import Figure
 from tests.cli.conftest import call_main
 from tests.validation.samples import days, write_pos, write_tenv, write_tenv3
 from tests.workflow.test_station_server import Laboratory, address, laboratory  # noqa: F401 - fixtures
@@ -276,11 +277,14 @@ def test_a_station_lies_over_its_pixel_whatever_all_counts_from(
 ) -> None:
     """Its series is moved as a whole onto that of the pixel as it is drawn."""
     monkeypatch.chdir(project)
-    drawn = []
+    drawn: list[Figure] = []
     save = canvas.save_figure
-    monkeypatch.setattr(
-        canvas, "save_figure", lambda figure, *given, **more: drawn.append(figure) or save(figure, *given, **more)
-    )
+
+    def keep(figure: Figure, path: Path, *, dpi: int = 200) -> Path:
+        drawn.append(figure)
+        return save(figure, path, dpi=dpi)
+
+    monkeypatch.setattr(canvas, "save_figure", keep)
     done = call_main(
         "tsview", "timeseries.h5", "--gnss", "CCCC", "--gnss-dir", "stations", "-u", "mm", *flags, "--save"
     )
