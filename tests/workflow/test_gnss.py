@@ -292,8 +292,10 @@ def test_a_station_lies_over_its_pixel_whatever_all_counts_from(
     lines = {line.get_label(): line for axes in drawn[0].axes for line in axes.lines}
     ground = lines["CCCC, ground"]
     pixel = next(bars for axes in drawn[0].axes for bars in axes.containers if bars.get_label().startswith("row"))[0]
-    between = np.interp(pixel.get_xdata(), ground.get_xdata(), ground.get_ydata())
-    apart = (pixel.get_ydata() - between)[1:]  # the first date of the map is before the noon of the station's
+    (days, seen), (noons, positions) = (
+        (np.asarray(line.get_xdata(), np.float64), np.asarray(line.get_ydata(), np.float64)) for line in (pixel, ground)
+    )
+    apart = (seen - np.interp(days, noons, positions))[1:]  # the first date of the map is before the station's noon
     assert float(np.mean(apart)) == pytest.approx(0.0, abs=0.5)  # mm: half a pixel away
 
 
