@@ -291,7 +291,9 @@ def test_a_station_lies_over_its_pixel_whatever_all_counts_from(
     assert done.exit_code == 0, done.output
     lines = {line.get_label(): line for axes in drawn[0].axes for line in axes.lines}
     ground = lines["CCCC, ground"]
-    pixel = next(bars for axes in drawn[0].axes for bars in axes.containers if bars.get_label().startswith("row"))[0]
+    pixel = next(bars for axes in drawn[0].axes for bars in axes.containers if str(bars.get_label()).startswith("row"))[
+        0
+    ]
     (days, seen), (noons, positions) = (
         (np.asarray(line.get_xdata(), np.float64), np.asarray(line.get_ydata(), np.float64)) for line in (pixel, ground)
     )
