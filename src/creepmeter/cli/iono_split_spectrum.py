@@ -79,7 +79,7 @@ def command(
         require_other(series, target)
         done = subtract_ionosphere(series, made, target, memory_gb=memory_gb, progress=progress)
     say(f"{done.path}: without it")
-    end_with(tuple(f"{date}: no estimate of the ionosphere, it stays as it was" for date in done.without))
+    end_with(tuple(done.notes))
 
 
 def _capital(ion: Path) -> str:

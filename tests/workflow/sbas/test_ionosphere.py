@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -99,6 +100,20 @@ def test_excluded_date_stays_and_is_named(tmp_path: Path) -> None:
     series = Series.open(tmp_path / "timeseries.h5")
     expected = np.where(before != 0, _expected(series, phases), 0)
     np.testing.assert_allclose((before - after)[[2, 4]], expected[[2, 4]], atol=2e-6)
+
+
+def test_pixels_without_an_estimate_are_counted(tmp_path: Path) -> None:
+    simulated = write_project(tmp_path)
+    path = write_ion_stack(tmp_path, simulated, ionosphere(simulated))
+    run_sbas(write_template(tmp_path), folder=tmp_path, end="invert_network")
+    before = Series.open(tmp_path / "timeseries.h5").array.read()
+    y, x = np.argwhere((before != 0).any(axis=0))[100]
+    with h5py.File(path, "r+") as file:
+        file["unwrapPhase"][:, y, x] = np.nan
+    done = run_sbas(write_template(tmp_path, WANTED), folder=tmp_path, dostep="correct_ionosphere")
+    assert done.left_out == ("correct_ionosphere: 1 pixel(s) without an estimate stay as they were",)
+    after = Series.open(tmp_path / "timeseries_ion.h5").array.read()
+    np.testing.assert_array_equal(after[:, y, x], before[:, y, x])
 
 
 def test_without_pairs_the_step_is_left_out(tmp_path: Path) -> None:

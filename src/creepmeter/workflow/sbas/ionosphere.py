@@ -37,10 +37,19 @@ class Subtracted:
         The corrected series.
     without : tuple of str
         Dates that have no estimate and stay as they were.
+    pixels : int
+        Measured pixels that have no estimate on any date and stay as they were.
     """
 
     path: Path
     without: tuple[str, ...]
+    pixels: int = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not corrected, in words."""
+        said = [f"dates without an estimate stay as they were: {', '.join(self.without)}"] if self.without else []
+        return said + ([f"{self.pixels} pixel(s) without an estimate stay as they were"] if self.pixels else [])
 
 
 def make_ionosphere_series(
@@ -119,7 +128,7 @@ def correct_ionosphere(
     Returns
     -------
     Subtracted
-        With the dates that have no estimate, and stay as they were.
+        With the dates and pixels that have no estimate, and stay as they were.
     """
     folder = series.parent
     ion = make_ionosphere_series(stack, folder, reference, exclude=exclude, memory_gb=memory_gb, progress=progress)
@@ -140,6 +149,16 @@ def subtract_ionosphere(
     progress : Progress, optional
         Counts pixels.
     """
-    known = {day_of(date) for date in Series.open(ion).dates}
-    without = tuple(day_of(date) for date in Series.open(series).dates if day_of(date) not in known)
-    return Subtracted(subtract_delays(series, ion, target, memory_gb=memory_gb, progress=progress), without)
+    measured, estimate = Series.open(series), Series.open(ion)
+    known = {day_of(date) for date in estimate.dates}
+    without = tuple(day_of(date) for date in measured.dates if day_of(date) not in known)
+    made = subtract_delays(series, ion, target, memory_gb=memory_gb, progress=progress)
+    return Subtracted(made, without, _without_estimate(measured, estimate, memory_gb))
+
+
+def _without_estimate(series: Series, ion: Series, memory_gb: float) -> int:
+    """Return how many pixels of a series have no estimate: 0 on all dates, as those that were not inverted."""
+    count = 0
+    for block in series.blocks(memory_gb, len(series.dates) + len(ion.dates)):
+        count += int(((series.read(block) != 0).any(axis=0) & (ion.read(block) == 0).all(axis=0)).sum())
+    return count

@@ -95,9 +95,7 @@ def make(run: SbasSetting) -> Made:
         memory_gb=run.memory_gb,
         progress=run.progress,
     )
-    if done.without:
-        notes.append(f"{STEP}: dates without an estimate stay as they were: {', '.join(done.without)}")
-    return Made((*_PRODUCTS, target), left_out=notes)
+    return Made((*_PRODUCTS, target), left_out=[*notes, *(f"{STEP}: {text}" for text in done.notes)])
 
 
 def _load(run: SbasSetting) -> list[str]:
