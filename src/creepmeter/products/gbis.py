@@ -66,11 +66,12 @@ def save_gbis(
     chosen = np.zeros(file.shape, np.uint8)
     for strip in strips(file.shape):
         phase = moved.phase(strip)
-        here = np.isfinite(phase) & keep.read(strip, _WHOLE)
-        chosen[strip] = here
         longitude, latitude = places.at(strip, _WHOLE)
         height = np.zeros(phase.shape) if heights is None else heights.floats(strip)
         values = (longitude, latitude, phase, incidence.floats(strip), _heading(file, about, strip), height)
+        # a point needs all but its height
+        here = np.logical_and.reduce(np.broadcast_arrays(keep.read(strip, _WHOLE), *map(np.isfinite, values[:-1])))
+        chosen[strip] = here
         for key, part in zip(parts, values, strict=True):
             parts[key].append(np.broadcast_to(part, here.shape)[here])
     columns: dict[str, Any] = {key: np.concatenate(values)[:, None] for key, values in parts.items()}
