@@ -127,3 +127,12 @@ def test_files_of_another_grid_are_refused(tmp_path: Path) -> None:
     exports.write_map(tmp_path / "small.h5", "mask", np.ones((4, 5), bool))
     with pytest.raises(GridError, match=r"small\.h5 has 4 x 5 pixels and .*timeseries\.h5 40 x 60"):
         save_hdfeos5(replace(inputs, mask=tmp_path / "small.h5"), tmp_path)
+
+
+def test_files_of_another_place_are_refused(tmp_path: Path) -> None:
+    inputs = _inputs(tmp_path, TOLD)
+    east = {**exports.WGS84, "X_FIRST": "-118.4"}
+    exports.write_map(tmp_path / "east.h5", "mask", np.ones((exports.ROWS, exports.COLUMNS), bool), east)
+    with pytest.raises(GridError, match=r"east\.h5 lies on another grid than .*timeseries\.h5"):
+        save_hdfeos5(replace(inputs, mask=tmp_path / "east.h5"), tmp_path)
+    assert not list(tmp_path.glob("*.he5"))

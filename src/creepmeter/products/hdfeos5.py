@@ -17,7 +17,7 @@ from creepmeter.io.hdfeos import GEOMETRY, OBSERVATION, QUALITY, EosMap, write_e
 from creepmeter.io.mintpy.contents import Contents, read_contents
 from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.product import read_map, read_tables
-from creepmeter.model.grid import Grid, centre_positions
+from creepmeter.model.grid import Grid, centre_positions, require_same_grid
 from creepmeter.products.hdfeos5_options import EosOptions
 
 _SATELLITES = {  # PLATFORM -> mission
@@ -248,6 +248,8 @@ def _fitting(path: Path, series: Contents, name: Path) -> Contents:
             "or only one of them is geocoded: give files of one grid"
         )
         raise GridError(message)
+    if series.grid.crs is not None:
+        require_same_grid(series.grid, other.grid, expected_name=str(name), found_name=str(path))
     return other
 
 
