@@ -16,7 +16,14 @@ from creepmeter.geometry.ground_grid import centre_incidence
 from creepmeter.io.mintpy.grid import grid_from, number_of
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map, write_product
 from creepmeter.io.provenance import digest_file, provenance
-from creepmeter.model.grid import Grid, describe_grid, map_position, part_of_grid, pixel_position
+from creepmeter.model.grid import (
+    Grid,
+    describe_grid,
+    map_position,
+    part_of_grid,
+    pixel_position,
+    require_same_grid,
+)
 from creepmeter.model.line_of_sight import look_vector, los_azimuth
 from creepmeter.workflow.sbas.places import reference_attributes
 
@@ -50,14 +57,18 @@ class _Track:
             if heading is None:
                 message = f"{self.path} has no attribute HEADING: give the geometry files (-g)"
                 raise InputError(message)
-            return Look(values, look_vector(centre_incidence(self.attributes), los_azimuth(heading)))
+            right = self.attributes.get("ANTENNA_SIDE", "-1").strip() != "1"
+            azimuth = los_azimuth(heading, right_looking=right)
+            return Look(values, look_vector(centre_incidence(self.attributes), azimuth))
         held = list_datasets(geometry)
         if not set(_ANGLES) <= set(held) or held[_ANGLES[0]][0] != tuple(self.grid.shape):
             message = f"{geometry} has no {' and '.join(_ANGLES)} on the grid of {self.path}: give its geometry"
             raise InputError(message)
+        lies = grid_from(read_attributes(geometry), self.grid.shape, geometry)
+        if lies is not None:
+            require_same_grid(self.grid, lies, expected_name=str(self.path), found_name=str(geometry))
         # angles change slowly: a median in each window stands for all of it, and leaves single faults out
-        incidence, azimuth = (window_medians(self.read(geometry, name)) for name in _ANGLES)
-        return Look(values, look_vector(incidence, azimuth))
+        return Look(values, look_vector(*(window_medians(self.read(geometry, name)) for name in _ANGLES)))
 
     def errors(self) -> Floats | None:
         """Return standard errors, where the file has them."""
