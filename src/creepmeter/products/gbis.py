@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from creepmeter.errors import InputError
 from creepmeter.io.matfile import write_mat
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.products.displacement import displacement_of
 from creepmeter.products.kmz import require_ending
 from creepmeter.products.mapfile import MapFile, MapLayer, strips
@@ -98,9 +99,9 @@ def angle_of(geometry: MapFile, name: str) -> MapLayer:
 
 def _heading(file: MapFile, geometry: MapFile, rows: slice) -> Floats:
     """Return the heading of the orbit, degrees from north, clockwise."""
-    text = file.attributes.get("HEADING", "")
-    if text:
-        return np.full((1, 1), float(text))
+    stated = number_of(file.attributes, "HEADING", file.path)
+    if stated is not None:
+        return np.full((1, 1), stated)
     azimuth = angle_of(geometry, "azimuthAngle").floats(rows)
-    right = float(file.attributes.get("ANTENNA_SIDE", "-1")) < 0
-    return np.asarray((_RIGHT * (1 if right else -1) - azimuth + 180) % 360 - 180)
+    side = number_of(file.attributes, "ANTENNA_SIDE", file.path) or -1.0
+    return np.asarray((-np.sign(side) * _RIGHT - azimuth + 180) % 360 - 180)
