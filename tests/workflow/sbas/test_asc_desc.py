@@ -144,3 +144,16 @@ def test_a_geometry_of_another_place_is_refused(folder: Path) -> None:
     with pytest.raises(GridError, match=r"ascGeometry\.h5 lies on another grid than .*desc\.h5"):
         horizontal_and_vertical(files, (folder / "hz.h5", folder / "up.h5"), geometries=geometries)
     assert not (folder / "hz.h5").exists()
+
+
+def test_reference_points_in_degrees_of_maps_in_metres(tmp_path: Path) -> None:
+    grid = {"X_FIRST": "500000", "Y_FIRST": "5099900", "X_STEP": "80", "Y_STEP": "-80", "X_UNIT": "meters",
+            "Y_UNIT": "meters", "EPSG": "32633", "REF_Y": "20", "REF_X": "30"}  # fmt: skip
+    files = [tmp_path / "asc.h5", tmp_path / "desc.h5"]
+    for path, facts, north in zip(files, (ASCENDING, DESCENDING), (46.0367, 46.0467), strict=True):  # 1100 m apart
+        told = {**grid, **facts, "REF_LAT": str(north), "REF_LON": "15.031", "FILE_TYPE": "velocity", "UNIT": "m/year"}
+        write_product(path, {"velocity": np.zeros(SHAPE, np.float32)}, told)
+    targets = tmp_path / "hz.h5", tmp_path / "up.h5"
+    with pytest.raises(InputError, match="14 pixels apart"):
+        horizontal_and_vertical(files, targets)
+    assert horizontal_and_vertical(files, targets, max_reference_px=14) > 0

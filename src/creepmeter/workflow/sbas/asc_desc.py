@@ -25,6 +25,7 @@ from creepmeter.model.grid import (
     require_same_grid,
 )
 from creepmeter.model.line_of_sight import look_vector, los_azimuth
+from creepmeter.model.table import cell_position
 from creepmeter.workflow.sbas.places import reference_attributes
 
 Values = npt.NDArray[np.floating]
@@ -174,13 +175,11 @@ def _require_alike(files: Sequence[Path], grids: Sequence[Grid]) -> None:
 def _require_reference(files: Sequence[Path], held: Sequence[Mapping[str, str]], grid: Grid, most: int) -> None:
     points = [[number_of(attributes, name, path) for name in ("REF_LAT", "REF_LON")]
               for path, attributes in zip(files, held, strict=True)]  # fmt: skip
-    known = [point for point in points if None not in point]
-    for point in known[1:]:
-        apart = max(
-            abs((float(one or 0.0) - float(other or 0.0)) / step)
-            for one, other, step in zip(point, known[0], (grid.affine.e, grid.affine.a), strict=True)
-        )
-        if apart > most:
+    known = [(lat, lon) for lat, lon in points if lat is not None and lon is not None]
+    cells = [np.array(cell_position(grid, *point)) for point in known]
+    for point, cell in zip(known[1:], cells[1:], strict=True):
+        apart = np.abs(cell - cells[0]).max()
+        if not apart <= most + _STEP_TOLERANCE:
             message = (
                 f"the reference points of {', '.join(path.name for path in files)} lie {apart:.0f} pixels apart "
                 f"({known[0]}, {point}): refer all to one point (`creepmeter reference-point -l -L`), or allow more "
