@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from pyproj import CRS
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from pydantic import ValidationError
+from pyproj import CRS
 
 from creepmeter.errors import GridError, InputError
 from creepmeter.geometry.mosaic import join, match, surface, union_grid
