@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import xarray as xr
 from tests.products import exports
 from tests.products.exports import UTM, WGS84
 
-from creepmeter.errors import ConfigError, GridError
+from creepmeter.errors import ConfigError, GridError, InputError
+from creepmeter.io.store import write
+from creepmeter.model.grid import Grid
 from creepmeter.products.gmt import save_explorer, save_gmt
 
 
@@ -66,3 +69,16 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no date 20180106: it has 4 from 20180105 to 20190105"):
         save_gmt(tmp_path / "timeseries.h5", tmp_path / "v.grd", "20180106")
     assert not list(tmp_path.glob("*.grd"))
+
+
+def test_the_main_map_of_image_displacement_is_a_displacement(
+    tmp_path: Path, utm: Grid, make_series: Callable[..., xr.Dataset]
+) -> None:
+    series = make_series(utm)
+    datum = xr.zeros_like(series["displacement"].isel(time=0, drop=True))
+    write(series.assign(datum=datum), tmp_path / "series.zarr", {})  # comes before displacement in the alphabet
+    path = save_gmt(tmp_path / "series.zarr", tmp_path / "x.grd")
+    with rasterio.open(path) as image:
+        np.testing.assert_allclose(image.read(1), series["displacement"].sel(component="east")[-1], rtol=1e-6)
+    with pytest.raises(InputError, match=r"displacement_east, displacement_north.*creepmeter save csv"):
+        save_explorer(tmp_path / "series.zarr", tmp_path / "grids")

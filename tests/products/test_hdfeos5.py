@@ -13,7 +13,7 @@ from pyproj import Transformer
 from tests.products import exports
 
 import creepmeter
-from creepmeter.errors import GridError, InputError
+from creepmeter.errors import GridError, InputError, StoreError
 from creepmeter.products.hdfeos5 import EosInputs, save_hdfeos5
 from creepmeter.products.hdfeos5_options import EosOptions
 
@@ -127,3 +127,20 @@ def test_files_of_another_grid_are_refused(tmp_path: Path) -> None:
     exports.write_map(tmp_path / "small.h5", "mask", np.ones((4, 5), bool))
     with pytest.raises(GridError, match=r"small\.h5 has 4 x 5 pixels and .*timeseries\.h5 40 x 60"):
         save_hdfeos5(replace(inputs, mask=tmp_path / "small.h5"), tmp_path)
+
+
+def test_files_of_another_place_are_refused(tmp_path: Path) -> None:
+    inputs = _inputs(tmp_path, TOLD)
+    east = {**exports.WGS84, "X_FIRST": "-118.4"}
+    exports.write_map(tmp_path / "east.h5", "mask", np.ones((exports.ROWS, exports.COLUMNS), bool), east)
+    with pytest.raises(GridError, match=r"east\.h5 lies on another grid than .*timeseries\.h5"):
+        save_hdfeos5(replace(inputs, mask=tmp_path / "east.h5"), tmp_path)
+    assert not list(tmp_path.glob("*.he5"))
+
+
+def test_attributes_that_are_none_are_not_known(tmp_path: Path) -> None:
+    inputs = _inputs(tmp_path, TOLD)
+    with h5py.File(save_hdfeos5(inputs, tmp_path, more={"PRF": "None", "ANTENNA_SIDE": "None"}), "r") as file:
+        assert (file.attrs["prf"], file.attrs["look_direction"]) == (0.0, "R")
+    with pytest.raises(StoreError, match=r"attribute WAVELENGTH is 'C band', not a number"):
+        save_hdfeos5(inputs, tmp_path, more={"WAVELENGTH": "C band"})

@@ -152,3 +152,14 @@ def test_a_series_without_velocity_is_refused(tmp_path: Path) -> None:
         save_kmz_series(files, tmp_path / "series.kmz")
     with pytest.raises(InputError, match="no displacement series"):
         save_kmz_series(SeriesFiles(tmp_path / "temporalCoherence.h5"), tmp_path / "series.kmz")
+
+
+def test_parts_at_the_meridian_of_180_degrees_are_no_belts_around_the_earth(tmp_path: Path) -> None:
+    files = _files(tmp_path, {**exports.WGS84, "X_FIRST": "179.975"})
+    document = _documents(save_kmz_series(files, tmp_path / "series.kmz", STEPS))["doc.kml"]
+    boxes = every(document, "LatLonAltBox")
+    assert boxes
+    for box in boxes:
+        west, east = (float(text_at(box, side)) for side in ("west", "east"))
+        assert -180 <= west < east <= 180
+        assert east - west < 0.061

@@ -97,3 +97,15 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GridError, match=r"utm\.h5 .* does not lie on the pixels"):
         save_csv([series, tmp_path / "utm.h5"], tmp_path / "x.csv")
     assert not [path.name for path in tmp_path.iterdir() if path.suffix in (".csv", ".gpkg", ".partial")]
+
+
+def test_maps_of_one_name_from_files_of_one_name_are_columns_each(tmp_path: Path) -> None:
+    files = [tmp_path / name / "velocity.h5" for name in ("asc", "desc", "other")]
+    for number, file in enumerate(files):
+        file.parent.mkdir()
+        values = np.full((2, 3), number, np.float32) + 0.5
+        write_product(file, {"velocity": values}, {**exports.BASE, **exports.WGS84, "FILE_TYPE": "velocity"})
+    with save_csv(files, tmp_path / "points.csv").open(newline="") as file:
+        head, line, *_ = list(csv.reader(file))
+    assert len(set(head)) == len(head) == 7
+    assert line[4:] == ["0.5", "1.5", "2.5"]

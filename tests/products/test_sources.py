@@ -164,3 +164,26 @@ def test_what_is_no_displacement_is_refused(tmp_path: Path) -> None:
     exports.write_velocity(tmp_path / "velocity.h5")
     with pytest.raises(InputError, match="has no incidenceAngle"):
         save_gbis(tmp_path / "velocity.h5", tmp_path / "x.mat", geometry=tmp_path / "bare.h5")
+
+
+def test_long_names_of_attributes_stand_apart_from_their_values(tmp_path: Path) -> None:
+    exports.write_velocity(tmp_path / "velocity.h5", CENTER_INCIDENCE_ANGLE="34.0")
+    _, table = save_roipac(tmp_path / "velocity.h5")
+    assert _rsc(table)["CENTER_INCIDENCE_ANGLE"] == "34.0"
+
+
+def test_gbis_leaves_out_pixels_without_a_place(tmp_path: Path) -> None:
+    exports.write_velocity(tmp_path / "velocity.h5", {})
+    row, column = np.mgrid[: exports.ROWS, : exports.COLUMNS]
+    latitude, longitude = 30 + row / 100, 190 + column / 100
+    latitude[10:12], longitude[:, 50:] = np.nan, np.nan
+    angles = np.full(latitude.shape, 34.0)
+    angles[20, 20] = np.nan
+    maps = {"latitude": latitude, "longitude": longitude, "incidenceAngle": angles}
+    write_product(tmp_path / "geometry.h5", maps, {**exports.BASE, "FILE_TYPE": "geometry"})
+    found = loadmat(save_gbis(tmp_path / "velocity.h5", tmp_path / "x.mat", geometry=tmp_path / "geometry.h5"))
+    for name in ("Lon", "Lat", "Phase", "Inc", "Heading"):
+        assert np.isfinite(found[name]).all(), name
+    known = np.isfinite(exports.rate_map() * latitude * longitude * angles)
+    np.testing.assert_array_equal(found["Mask"].astype(bool), known)
+    assert (found["Lon"].min(), found["Lon"].max()) == pytest.approx((-170, -169.51))  # not 190

@@ -116,12 +116,18 @@ def ground_grid(
     Raises
     ------
     GridError
-        The grid would be empty or larger than 2**31 cells.
+        The grid would be empty or larger than 2**31 cells, or its steps are not known.
     """
     # in single precision, as MintPy has it: grids are the same to the last digit
     ends = [np.float32(extreme(values[known])) for values in (latitude, longitude) for extreme in (np.min, np.max)]
     if options.lalo_step is None:
         tall, wide = default_steps(attributes, ends, (latitude.shape[0], latitude.shape[1]))
+        if not (tall > 0 and wide > 0):
+            message = (
+                "all pixels lie on one parallel or meridian, and the attributes do not tell their size: give steps "
+                "(--lalo, mintpy.geocode.laloStep)"
+            )
+            raise GridError(message)
     else:
         tall, wide = (abs(step) for step in options.lalo_step)
     if options.snwe is None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from creepmeter.errors import GridError, InputError
 from creepmeter.geometry.mosaic_options import MosaicOptions
-from creepmeter.model.grid import Grid, map_position, pixel_position
+from creepmeter.model.grid import Grid, describe_grid, map_position, pixel_position
 
 Values = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float64]
@@ -29,7 +29,10 @@ def union_grid(grids: Sequence[Grid]) -> Grid:
     ends = []
     for grid in grids:
         if grid.crs != first.crs:
-            message = f"the maps have the reference systems {first.crs} and {grid.crs}: bring all to one first"
+            message = (
+                f"the maps have other reference systems ({describe_grid(first)}; {describe_grid(grid)}): bring all to "
+                "one first"
+            )
             raise GridError(message)
         column, row = pixel_position(first, *map_position(grid, [0, grid.shape[1]], [0, grid.shape[0]]), None)
         corners = row.min(), row.max(), column.min(), column.max()

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from creepmeter.io import swap
 
-_KEY_WIDTH = 22
+_KEY_WIDTH = 21
 Values = npt.NDArray[Any]
 
 
 def rsc_text(attributes: Mapping[str, str]) -> str:
     """Return a table of attributes as a ``.rsc`` file has it: a key and a value on each line."""
-    lines = (f"{key:<{_KEY_WIDTH}}{' '.join(str(text).split())}\n" for key, text in sorted(attributes.items()))
+    lines = (f"{key:<{_KEY_WIDTH}} {' '.join(str(text).split())}\n" for key, text in sorted(attributes.items()))
     return "".join(lines)
 
 

@@ -52,7 +52,16 @@ def recover(path: Path) -> None:
 
 
 def replace(new: Path, path: Path) -> None:
-    """Put `new` in the place of `path`; at every moment one of the two is whole on disk."""
+    """Put `new` in the place of `path`; at every moment one of the two is whole on disk.
+
+    Raises
+    ------
+    StoreError
+        `new` is a file, and `path` a folder.
+    """
+    if path.is_dir() and not new.is_dir():
+        message = f"{path} is a folder: give the name of a file"
+        raise StoreError(message)
     recover(path)
     sync_tree(new)
     if path.is_dir():
@@ -69,7 +78,8 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
 
 
 def remove_stray(folder: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from creepmeter.errors import InputError
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.model.epoch import as_epoch
 from creepmeter.products.mapfile import WHOLE, MapFile, MapLayer
 from creepmeter.products.scale import factor_between
@@ -84,7 +85,7 @@ def displacement_of(file: MapFile, name: str | None) -> Displacement:
     """
     layer = file.layer(name)
     first, last = _dates(file, layer)
-    wavelength = float(file.attributes.get("WAVELENGTH", "0") or 0)
+    wavelength = number_of(file.attributes, "WAVELENGTH", file.path) or 0.0
     unit = layer.unit
     if unit.endswith(("/yr", "/year")):
         if not (first and last):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from creepmeter.errors import InputError
 from creepmeter.io.matfile import write_mat
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.products.displacement import displacement_of
 from creepmeter.products.kmz import require_ending
 from creepmeter.products.mapfile import MapFile, MapLayer, strips
@@ -66,11 +67,12 @@ def save_gbis(
     chosen = np.zeros(file.shape, np.uint8)
     for strip in strips(file.shape):
         phase = moved.phase(strip)
-        here = np.isfinite(phase) & keep.read(strip, _WHOLE)
-        chosen[strip] = here
         longitude, latitude = places.at(strip, _WHOLE)
         height = np.zeros(phase.shape) if heights is None else heights.floats(strip)
         values = (longitude, latitude, phase, incidence.floats(strip), _heading(file, about, strip), height)
+        # a point needs all but its height
+        here = np.logical_and.reduce(np.broadcast_arrays(keep.read(strip, _WHOLE), *map(np.isfinite, values[:-1])))
+        chosen[strip] = here
         for key, part in zip(parts, values, strict=True):
             parts[key].append(np.broadcast_to(part, here.shape)[here])
     columns: dict[str, Any] = {key: np.concatenate(values)[:, None] for key, values in parts.items()}
@@ -97,9 +99,9 @@ def angle_of(geometry: MapFile, name: str) -> MapLayer:
 
 def _heading(file: MapFile, geometry: MapFile, rows: slice) -> Floats:
     """Return the heading of the orbit, degrees from north, clockwise."""
-    text = file.attributes.get("HEADING", "")
-    if text:
-        return np.full((1, 1), float(text))
+    stated = number_of(file.attributes, "HEADING", file.path)
+    if stated is not None:
+        return np.full((1, 1), stated)
     azimuth = angle_of(geometry, "azimuthAngle").floats(rows)
-    right = float(file.attributes.get("ANTENNA_SIDE", "-1")) < 0
-    return np.asarray((_RIGHT * (1 if right else -1) - azimuth + 180) % 360 - 180)
+    side = number_of(file.attributes, "ANTENNA_SIDE", file.path) or -1.0
+    return np.asarray((-np.sign(side) * _RIGHT - azimuth + 180) % 360 - 180)

@@ -16,8 +16,9 @@ from creepmeter.errors import GridError, InputError
 from creepmeter.io.hdfeos import GEOMETRY, OBSERVATION, QUALITY, EosMap, write_eos
 from creepmeter.io.mintpy.contents import Contents, read_contents
 from creepmeter.io.mintpy.dates import written
+from creepmeter.io.mintpy.grid import number_of
 from creepmeter.io.mintpy.product import read_map, read_tables
-from creepmeter.model.grid import Grid, centre_positions
+from creepmeter.model.grid import Grid, centre_positions, require_same_grid
 from creepmeter.products.hdfeos5_options import EosOptions
 
 _SATELLITES = {  # PLATFORM -> mission
@@ -140,14 +141,14 @@ def archive_attributes(given: Mapping[str, str], dates: list[str], where: Path) 
         "last_frame": _whole(known, "last_frame", where, first),
         "first_date": _day(dates[0]),
         "last_date": _day(dates[-1]),
-        "wavelength": float(known["WAVELENGTH"]),
-        "prf": float(known.get("PRF", "0")),
+        "wavelength": number_of(known, "WAVELENGTH", where) or 0.0,
+        "prf": number_of(known, "PRF", where) or 0.0,
         "processing_type": "LOS_TIMESERIES",
         "processing_software": known.get("PROCESSOR", "isce"),
         "post_processing_method": "creepmeter" if "CREEPMETER_VERSION" in known else "MintPy",
         "history": datetime.now(UTC).date().isoformat(),
         "flight_direction": known.get("ORBIT_DIRECTION", "Unknown")[:1].upper(),
-        "look_direction": "R" if float(known.get("ANTENNA_SIDE", "-1")) < 0 else "L",
+        "look_direction": "L" if (number_of(known, "ANTENNA_SIDE", where) or -1.0) > 0 else "R",
         "polarization": known.get("POLARIZATION", "Unknown"),
         "atmos_correct_method": known.get("atmos_correct_method", "None"),
         "processing_dem": known.get("processing_dem", "Unknown"),
@@ -248,6 +249,8 @@ def _fitting(path: Path, series: Contents, name: Path) -> Contents:
             "or only one of them is geocoded: give files of one grid"
         )
         raise GridError(message)
+    if series.grid.crs is not None:
+        require_same_grid(series.grid, other.grid, expected_name=str(name), found_name=str(path))
     return other
 
 

@@ -28,6 +28,7 @@ _BINS = 17  # colours of points
 _MM = 1000.0
 _TINTED = 0.35  # scale of the icons
 _THIRD = 2
+_HALF_TURN = 180.0
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,9 @@ def _box(points: _Points, part: _Part) -> LatLonBox:
     )
     found = [points.position(int(row), columns) for row in (rows[0], rows[len(rows) // 2], rows[-1])]
     longitude, latitude = (np.concatenate([pair[k] for pair in found]) for k in (0, 1))
+    if np.nanmax(longitude) - np.nanmin(longitude) > _HALF_TURN:  # of a part across 180 degrees the larger side
+        east = longitude > 0
+        longitude = longitude[east if np.mean(east) >= 0.5 else longitude < 0]  # noqa: PLR2004
     spare = 1e-4
     return LatLonBox(
         float(np.nanmax(latitude)) + spare, float(np.nanmin(latitude)) - spare,

@@ -151,7 +151,8 @@ class MapFile:
             if name in self.arrays:
                 return name
         name = main_variable(self.dataset)
-        return name if name in self.arrays else next(iter(self.arrays))
+        parts = (other for other in self.arrays if other.startswith(f"{name}_"))  # one map for each component
+        return name if name in self.arrays else next(parts, next(iter(self.arrays)))
 
     def labels(self, name: str) -> list[str]:
         """Return the dates, or pairs of dates, of the layers of a map; none for a single one."""
@@ -303,8 +304,15 @@ def require_series(file: MapFile) -> str:
     Raises
     ------
     InputError
-        It has none.
+        It has none, or one for each of several components.
     """
+    parts = [name for name in file.arrays if name.startswith("displacement_")]
+    if len(parts) > 1:
+        message = (
+            f"{file.path} holds a series for each component ({', '.join(parts)}), and this format takes one along the "
+            "line of sight: `creepmeter save csv -d NAME` and `creepmeter save netcdf` take them"
+        )
+        raise InputError(message)
     name = next((name for name in (*_SERIES, file.main) if name in file.arrays and file.labels(name)), None)
     if name is None or "time" not in file.arrays[name].dims:
         message = f"{file.path} is no displacement series (it holds {', '.join(file.arrays)}): give timeseries.h5"

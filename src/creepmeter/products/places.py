@@ -14,6 +14,7 @@ from creepmeter.products.mapfile import MapFile, MapLayer
 
 Floats = npt.NDArray[np.float64]
 DEGREES = "EPSG:4326"
+_HALF = 180.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Places:
         """Return longitude and latitude of the centres of a window, degrees (WGS 84), -180 to 180."""
         if self.layers is not None:
             longitude, latitude = (layer.floats(rows, columns) for layer in self.layers)
-            return longitude, latitude
+            return np.where(longitude > _HALF, longitude - 2 * _HALF, longitude), latitude  # 190 east is 170 west
         tall, wide = (range(*cut.indices(size)) for cut, size in zip((rows, columns), self.grid.shape, strict=True))
         column, row = np.meshgrid(np.array(wide) + 0.5, np.array(tall) + 0.5)
         return self.of(column, row)

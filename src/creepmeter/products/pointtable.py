@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -279,8 +280,15 @@ def _columns(files: Sequence[MapFile], names: Sequence[str]) -> dict[str, tuple[
             layers = file.layers(name) if name in file.arrays else [file.layer(name)]
             for layer in layers:
                 key = f"D{layer.label}" if layer.label else layer.name
-                found[key if key not in found else f"{file.path.stem} {key}"] = layer, 1.0
+                found[_unused(found, key, file.path)] = layer, 1.0
     return found
+
+
+def _unused(taken: Container[str], key: str, path: Path) -> str:
+    """Return a name of a column that is not taken: with that of its file, then of its folder, then a number."""
+    names = (key, f"{path.stem} {key}", f"{path.parent.name}/{path.stem} {key}")
+    numbered = (f"{names[-1]} {number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain(names, numbered) if name not in taken)
 
 
 def _extra(file: MapFile) -> list[str]:

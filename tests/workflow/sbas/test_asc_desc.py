@@ -123,3 +123,37 @@ def test_what_does_not_fit_is_refused(folder: Path) -> None:
         horizontal_and_vertical([first, other], targets)
     with pytest.raises(InputError, match="one for each"):
         horizontal_and_vertical([first, folder / "desc.h5"], targets, geometries=[first])
+
+
+def test_a_satellite_that_looks_left_stands_on_the_other_side(folder: Path) -> None:
+    targets = folder / "hz.h5", folder / "up.h5"
+    for name, facts in (("asc", ASCENDING), ("desc", DESCENDING)):
+        held = read_attributes(folder / f"{name}constant.h5")
+        # flying the other way and looking to the left, it stands where it stood
+        turned = {**held, "HEADING": str(float(facts["HEADING"]) + 180.0), "ANTENNA_SIDE": "1"}
+        maps = {"velocity": read_map(folder / f"{name}constant.h5", "velocity")}
+        write_product(folder / f"{name}left.h5", maps, turned)
+    horizontal_and_vertical([folder / "ascleft.h5", folder / "descleft.h5"], targets)
+    found = read_map(targets[0], "velocity")
+    np.testing.assert_allclose(found[10:], EAST[15 : SHAPE[0], 8 : SHAPE[1]], atol=2e-8)
+
+
+def test_a_geometry_of_another_place_is_refused(folder: Path) -> None:
+    files = [folder / "asc.h5", folder / "desc.h5"]
+    geometries = [folder / "ascGeometry.h5", folder / "ascGeometry.h5"]  # the second file lies 5 rows south of it
+    with pytest.raises(GridError, match=r"ascGeometry\.h5 lies on another grid than .*desc\.h5"):
+        horizontal_and_vertical(files, (folder / "hz.h5", folder / "up.h5"), geometries=geometries)
+    assert not (folder / "hz.h5").exists()
+
+
+def test_reference_points_in_degrees_of_maps_in_metres(tmp_path: Path) -> None:
+    grid = {"X_FIRST": "500000", "Y_FIRST": "5099900", "X_STEP": "80", "Y_STEP": "-80", "X_UNIT": "meters",
+            "Y_UNIT": "meters", "EPSG": "32633", "REF_Y": "20", "REF_X": "30"}  # fmt: skip
+    files = [tmp_path / "asc.h5", tmp_path / "desc.h5"]
+    for path, facts, north in zip(files, (ASCENDING, DESCENDING), (46.0367, 46.0467), strict=True):  # 1100 m apart
+        told = {**grid, **facts, "REF_LAT": str(north), "REF_LON": "15.031", "FILE_TYPE": "velocity", "UNIT": "m/year"}
+        write_product(path, {"velocity": np.zeros(SHAPE, np.float32)}, told)
+    targets = tmp_path / "hz.h5", tmp_path / "up.h5"
+    with pytest.raises(InputError, match="14 pixels apart"):
+        horizontal_and_vertical(files, targets)
+    assert horizontal_and_vertical(files, targets, max_reference_px=14) > 0

@@ -87,3 +87,20 @@ def test_radar_coordinates_are_geocoded_first(tmp_path: Path) -> None:
         shapes = {name: item.shape[-2:] for name, item in found["geometry"].items()}
         assert set(shapes.values()) == {found["observation/displacement"].shape[1:]}
         assert {"latitude", "longitude", "incidenceAngle", "height"} <= set(shapes)
+
+
+def test_files_geocoded_from_another_product_are_not_passed_on(tmp_path: Path) -> None:
+    asked = ASKED.replace("mintpy.geocode = no", "mintpy.geocode = yes") + EOS
+    _run(tmp_path, asked, geocoded=False)
+    later = asked.replace("mintpy.geocode = yes", "mintpy.geocode = no")
+    result = _run(tmp_path, later)
+    assert not result.left_out
+    assert {"google_earth", "hdfeos5"} <= set(result.fresh)
+    result = _run(tmp_path, later + "mintpy.networkInversion.weightFunc = no\n")  # another series, not geocoded
+    found = {text.partition(":")[0]: text for text in result.left_out}
+    assert "geo/geo_velocity.h5 was made from another product" in found["google_earth"]
+    assert "geo/geo_timeseries.h5" in found["hdfeos5"]
+    assert "mintpy.geocode = yes" in found["hdfeos5"]
+    again = _run(tmp_path, asked + "mintpy.networkInversion.weightFunc = no\n")
+    assert not again.left_out
+    assert {"geocode", "google_earth", "hdfeos5"} <= set(again.made)

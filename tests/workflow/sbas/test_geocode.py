@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from tests.workflow.sbas.samples import write_project, write_template
 
-from creepmeter.errors import InputError
+from creepmeter.errors import GridError, InputError
 from creepmeter.geometry.options import GeocodeOptions
 from creepmeter.geometry.sphere import LocalFrame
 from creepmeter.io.mintpy.product import (
@@ -179,6 +179,32 @@ def test_linear_from_the_map_gives_back_a_smooth_field(work: Path) -> None:
     back = Geocoder(options, work / "inputs" / "geometryRadar.h5").to_radar(geo, work / "back.h5")
     error = np.abs(read_map(back, "velocity") - latitude)[2:-2, 2:-2]
     assert np.nanmax(error) <= 2 * np.spacing(np.float32(37.0))
+
+
+def test_there_and_back_across_180_degrees(work: Path) -> None:
+    geometry = work / "inputs" / "geometryRadar.h5"
+    maps = {name: read_map(geometry, name) for name in list_datasets(geometry)}
+    east = maps["longitude"] - np.median(maps["longitude"]) + 180.0
+    maps["longitude"] = np.where(east > 180.0, east - 360.0, east).astype(np.float32)
+    write_product(geometry, maps, read_attributes(geometry))
+    source, latitude, _ = write_fields(work)
+    geo = Geocoder(GeocodeOptions()).to_map(source, work / "geo.h5")
+    back = Geocoder(GeocodeOptions(interp_method="linear"), geometry).to_radar(geo, work / "back.h5")
+    inside = np.isfinite(read_map(back, "velocity"))[2:-2, 2:-2]
+    assert inside.mean() > 0.99
+    assert np.nanmax(np.abs(read_map(back, "velocity") - latitude)) < 0.01
+
+
+def test_pixels_all_at_one_place_need_steps(work: Path) -> None:
+    held = {"FILE_TYPE": "velocity", "UNIT": "m/year"}
+    source, table = work / "one.h5", work / "table.h5"
+    write_product(source, {"velocity": np.ones((1, 1), np.float32)}, held)
+    place = {"latitude": np.full((1, 1), 37.0), "longitude": np.full((1, 1), -122.0)}
+    write_product(table, place, {**held, "FILE_TYPE": "geometry"})
+    with pytest.raises(GridError, match="give steps"):
+        Geocoder(GeocodeOptions(), table).to_map(source, work / "geo.h5")
+    given = GeocodeOptions(lalo_step=(0.001, 0.001))
+    assert read_map(Geocoder(given, table).to_map(source, work / "geo.h5"), "velocity").tolist() == [[1.0]]
 
 
 def test_outside_is_filled_and_masks_are_false(work: Path) -> None:

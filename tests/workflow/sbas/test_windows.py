@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -224,3 +225,14 @@ def test_a_product_is_brought_to_another_grid(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_map(target, "velocity"), means, atol=1e-6)
     with pytest.raises(InputError, match="give others"):
         resample_product(source, target, steps=(1.0, 1.0))
+
+
+def test_a_mosaic_keeps_the_units_of_its_maps(tmp_path: Path) -> None:
+    held = {**GEO, "FILE_TYPE": "velocity", "UNIT": "m/year"}
+    maps = {"velocity": np.ones(SHAPE, np.float32), "bump": np.ones(SHAPE, np.float32)}
+    units = {"velocity": "m/year", "bump": "kg"}
+    for name, north in (("a", 46.0), ("b", 45.98)):
+        write_product(tmp_path / f"{name}.h5", maps, {**held, "Y_FIRST": str(north)}, units=units)
+    stitch_products([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "c.h5", MosaicOptions())
+    with h5py.File(tmp_path / "c.h5", "r") as file:
+        assert {name: file[name].attrs["UNIT"] for name in units} == units

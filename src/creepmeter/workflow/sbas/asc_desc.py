@@ -16,8 +16,16 @@ from creepmeter.geometry.ground_grid import centre_incidence
 from creepmeter.io.mintpy.grid import grid_from, number_of
 from creepmeter.io.mintpy.product import list_datasets, read_attributes, read_map, write_product
 from creepmeter.io.provenance import digest_file, provenance
-from creepmeter.model.grid import Grid, describe_grid, map_position, part_of_grid, pixel_position
+from creepmeter.model.grid import (
+    Grid,
+    describe_grid,
+    map_position,
+    part_of_grid,
+    pixel_position,
+    require_same_grid,
+)
 from creepmeter.model.line_of_sight import look_vector, los_azimuth
+from creepmeter.model.table import cell_position
 from creepmeter.workflow.sbas.places import reference_attributes
 
 Values = npt.NDArray[np.floating]
@@ -50,14 +58,18 @@ class _Track:
             if heading is None:
                 message = f"{self.path} has no attribute HEADING: give the geometry files (-g)"
                 raise InputError(message)
-            return Look(values, look_vector(centre_incidence(self.attributes), los_azimuth(heading)))
+            right = self.attributes.get("ANTENNA_SIDE", "-1").strip() != "1"
+            azimuth = los_azimuth(heading, right_looking=right)
+            return Look(values, look_vector(centre_incidence(self.attributes), azimuth))
         held = list_datasets(geometry)
         if not set(_ANGLES) <= set(held) or held[_ANGLES[0]][0] != tuple(self.grid.shape):
             message = f"{geometry} has no {' and '.join(_ANGLES)} on the grid of {self.path}: give its geometry"
             raise InputError(message)
+        lies = grid_from(read_attributes(geometry), self.grid.shape, geometry)
+        if lies is not None:
+            require_same_grid(self.grid, lies, expected_name=str(self.path), found_name=str(geometry))
         # angles change slowly: a median in each window stands for all of it, and leaves single faults out
-        incidence, azimuth = (window_medians(self.read(geometry, name)) for name in _ANGLES)
-        return Look(values, look_vector(incidence, azimuth))
+        return Look(values, look_vector(*(window_medians(self.read(geometry, name)) for name in _ANGLES)))
 
     def errors(self) -> Floats | None:
         """Return standard errors, where the file has them."""
@@ -163,13 +175,11 @@ def _require_alike(files: Sequence[Path], grids: Sequence[Grid]) -> None:
 def _require_reference(files: Sequence[Path], held: Sequence[Mapping[str, str]], grid: Grid, most: int) -> None:
     points = [[number_of(attributes, name, path) for name in ("REF_LAT", "REF_LON")]
               for path, attributes in zip(files, held, strict=True)]  # fmt: skip
-    known = [point for point in points if None not in point]
-    for point in known[1:]:
-        apart = max(
-            abs((float(one or 0.0) - float(other or 0.0)) / step)
-            for one, other, step in zip(point, known[0], (grid.affine.e, grid.affine.a), strict=True)
-        )
-        if apart > most:
+    known = [(lat, lon) for lat, lon in points if lat is not None and lon is not None]
+    cells = [np.array(cell_position(grid, *point)) for point in known]
+    for point, cell in zip(known[1:], cells[1:], strict=True):
+        apart = np.abs(cell - cells[0]).max()
+        if not apart <= most + _STEP_TOLERANCE:
             message = (
                 f"the reference points of {', '.join(path.name for path in files)} lie {apart:.0f} pixels apart "
                 f"({known[0]}, {point}): refer all to one point (`creepmeter reference-point -l -L`), or allow more "

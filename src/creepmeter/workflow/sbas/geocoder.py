@@ -199,7 +199,7 @@ def _to_radar(lookup: Path, facts: Facts, source: Path, options: GeocodeOptions)
     if grid is None:
         raise TypeError
     latitude, longitude = places_of_pixels(lookup)
-    known, _ = known_places(latitude, longitude)
+    known, longitude = known_places(latitude, longitude)
     somewhere = np.argmax(known)  # pixels without a place have it for now: positions are taken together
     places = [np.where(known, values, values.flat[somewhere]) for values in (latitude, longitude)]
     row, column = (np.where(known, position - 0.5, np.nan) for position in cell_position(grid, *places))

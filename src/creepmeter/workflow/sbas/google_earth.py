@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+from creepmeter.io.mintpy.layout import PROVENANCE
 from creepmeter.io.mintpy.product import read_attributes
+from creepmeter.io.provenance import digest_file
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import SbasSetting, identity
+from creepmeter.workflow.sbas.folder import SbasSetting, attributes_of, identity
 from creepmeter.workflow.sbas.make import Made, State
 
 GEO, PREFIX = "geo", "geo_"
+OUTDATED = "was made from another product than the one that is there now; geocode it again (mintpy.geocode = yes)"
 
 
 def geo_name(name: str) -> str:
@@ -31,6 +36,16 @@ def on_map(run: SbasSetting, name: str) -> str:
     return name if is_geocoded(run) else geo_name(name)
 
 
+def is_outdated(run: SbasSetting, name: str) -> bool:
+    """Tell whether a geocoded product, which the step geocode is not to make again, was made from another one."""
+    path = run.work / name
+    source = run.work / name.removeprefix(f"{GEO}/{PREFIX}")
+    if run.template.save.geocode or not name.startswith(f"{GEO}/") or not (path.is_file() and source.is_file()):
+        return False
+    told = json.loads(attributes_of(path).get(PROVENANCE, "{}")).get("inputs", {}).get(source.name)
+    return told is not None and told != digest_file(source)
+
+
 def wanted(run: SbasSetting) -> bool:
     """Tell whether the template asks for KMZ."""
     return bool(run.template["save.kmz"])
@@ -49,7 +64,7 @@ def _kmz(name: str) -> str:
 def depends(run: SbasSetting) -> object:
     """Return velocities and mask."""
     names = [*_velocities(run), on_map(run, at.RELIABLE)]
-    return {name: identity(run.work / name) for name in names}
+    return {name: [identity(run.work / name), is_outdated(run, name)] for name in names}
 
 
 def leaves(run: SbasSetting) -> State:
@@ -65,7 +80,7 @@ def make(run: SbasSetting) -> Made:
     mask = run.work / on_map(run, at.RELIABLE)
     for name in _velocities(run):
         path = run.work / name
-        if not path.exists():
+        if not path.exists() or is_outdated(run, name):
             left_out.append(f"google_earth: {_why_not(run, name)}")
             continue
         save_kmz(path, run.work / _kmz(name), mask=mask if mask.exists() else None)
@@ -74,6 +89,8 @@ def make(run: SbasSetting) -> Made:
 
 
 def _why_not(run: SbasSetting, name: str) -> str:
+    if is_outdated(run, name):
+        return f"{name} {OUTDATED}"
     if is_geocoded(run):
         return f"{name} is missing; run the step velocity first"
     return f"{name} is missing, KMZ needs a map; run the step geocode first (mintpy.geocode = yes), or geocode it"

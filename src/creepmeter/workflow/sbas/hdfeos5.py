@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.chain import final_series
 from creepmeter.workflow.sbas.folder import SbasSetting, identity
-from creepmeter.workflow.sbas.google_earth import geo_name, is_geocoded
+from creepmeter.workflow.sbas.google_earth import OUTDATED, geo_name, is_geocoded, is_outdated
 from creepmeter.workflow.sbas.make import Made, State
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _options(run: SbasSetting) -> EosOptions:
 
 def depends(run: SbasSetting) -> object:
     """Return the files that are put together, and what is said of them."""
-    files = {name: identity(run.work / name) for name in _names(run)}
+    files = {name: [identity(run.work / name), is_outdated(run, name)] for name in _names(run)}
     return [files, _options(run).model_dump(mode="json"), dict(run.template.attributes)]
 
 
@@ -55,6 +55,9 @@ def make(run: SbasSetting) -> Made:
     missing = [name for name in _names(run) if not (run.work / name).exists()]
     if missing:
         return Made(left_out=[f"hdfeos5: {', '.join(missing)} missing; run the steps before it first"])
+    outdated = [name for name in _names(run) if is_outdated(run, name)]
+    if outdated:
+        return Made(left_out=[f"hdfeos5: {', '.join(outdated)} {OUTDATED}"])
     path = save_hdfeos5(_inputs(run), run.folder, _options(run), more=run.template.attributes)
     return Made((path.name,))
 

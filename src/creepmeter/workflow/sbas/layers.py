@@ -68,12 +68,7 @@ def write_resampled(
     progress : Progress, optional
         Shows how far it has come.
     """
-    entries = {
-        name: Dataset(
-            (*facts.shapes[name][:-2], *change.shape), _type_after(facts, name, change), own_attributes(array)
-        )
-        for name, array in facts.arrays.items()
-    }
+    entries = {name: _entry(facts, name, change) for name in facts.arrays}
     kept = {name: text for name, text in {**facts.attributes, **change.attributes}.items() if text is not None}
     digest = digest_text(facts.content, sorted(kept.items()), str(change.key))
     writer = ProductWriter.create_or_resume(target, entries, kept, digest, facts.tables)

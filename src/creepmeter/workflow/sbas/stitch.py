@@ -20,7 +20,7 @@ from creepmeter.io.mintpy.product import Dataset, ProductWriter
 from creepmeter.io.provenance import digest_text
 from creepmeter.model.grid import Grid, centre_positions, map_position, pixel_position
 from creepmeter.model.table import cell_position
-from creepmeter.workflow.sbas.facts import Facts, facts_of
+from creepmeter.workflow.sbas.facts import Facts, facts_of, own_attributes
 from creepmeter.workflow.sbas.layers import Change, write_resampled
 from creepmeter.workflow.sbas.places import reference_attributes
 from creepmeter.workflow.sbas.rewrite import is_linear, is_referred
@@ -63,7 +63,10 @@ def stitch_products(
     for fact, path in zip(facts[1:], files[1:], strict=True):
         _require_alike(first, fact, path)
     whole = union_grid(grids)
-    entries = {name: Dataset((*first.shapes[name][:-2], *whole.shape), first.types[name]) for name in first.arrays}
+    entries = {
+        name: Dataset((*first.shapes[name][:-2], *whole.shape), first.types[name], own_attributes(array))
+        for name, array in first.arrays.items()
+    }
     attributes = _attributes(first, grids[0], whole)
     digest = digest_text([fact.content for fact in facts], options.model_dump_json())
     writer = ProductWriter.create_or_resume(target, entries, attributes, digest, first.tables)
