@@ -25,6 +25,7 @@ from creepmeter.io.mintpy.product import (
     write_product,
 )
 from creepmeter.stack.reference import ReferenceOptions
+from creepmeter.velocity.options import TimeFunctionOptions
 from creepmeter.workflow.journal import Entry, Journal
 from creepmeter.workflow.outcome import RunResult
 from creepmeter.workflow.sbas import deramp
@@ -36,7 +37,7 @@ from creepmeter.workflow.sbas.residuals import judge_residuals
 from creepmeter.workflow.sbas.run import run_sbas
 from creepmeter.workflow.sbas.stratified import correct_by_height
 from creepmeter.workflow.sbas.topography import Targets, correct_topography
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.velocity import Series, fit_velocity_file
 
 Values: TypeAlias = npt.NDArray[Any]
 CORRECTED = QUIET.replace("troposphericDelay.method = no", "troposphericDelay.method = height_correlation").replace(
@@ -417,6 +418,23 @@ def test_a_list_of_dates_that_a_stopped_run_left_does_not_count(
     assert "correct_topography" not in result.made
     assert_array_equal(values_of(project.folder / CHAIN[-1]), first)
     assert again(project, text).made == ()
+
+
+def test_lists_of_dates_go_with_the_residuals_they_came_from(project: Project) -> None:
+    cutoff, without = "mintpy.residualRMS.cutoff = 0.8\n", "mintpy.topographicResidual = no\n"
+    again(project, cutoff)
+    noisy = (project.folder / "exclude_date.txt").read_text()
+    result = again(project, cutoff + without)
+    assert not (project.folder / "exclude_date.txt").exists()
+    assert not (project.folder / "reference_date.txt").exists()
+    assert any(note.startswith("reference_date.txt, exclude_date.txt: made from") for note in result.notes)
+    fitted = project.folder / "all.h5"
+    fit_velocity_file(project.folder / CHAIN[2], fitted, TimeFunctionOptions(exclude_date=()))
+    assert_array_equal(read_map(project.folder / "velocity.h5"), read_map(fitted))
+    assert again(project, cutoff + without).made == ()
+    again(project, cutoff)
+    assert (project.folder / "exclude_date.txt").read_text() == noisy
+    assert again(project, cutoff).made == ()
 
 
 def test_a_correction_that_lacks_its_maps_is_named_and_passed_over(project: Project) -> None:

@@ -174,8 +174,21 @@ def _residual_files(run: SbasSetting) -> tuple[str, ...]:
     return (*found, at.REFERENCE_DATE, at.EXCLUDED)
 
 
+def residual_wanted(run: SbasSetting) -> bool:
+    """Tell whether there are residuals, or lists of dates that this step made from residuals of former options."""
+    return topography_wanted(run) or bool(_own_lists(run))
+
+
+def _own_lists(run: SbasSetting) -> list[str]:
+    made, by_hand = Journal(run.folder).entry(_RESIDUAL).files, written_by_hand(run)
+    lists = [name for name in (at.REFERENCE_DATE, at.EXCLUDED) if name in made and name not in by_hand]
+    return [name for name in lists if (run.work / name).exists()]
+
+
 def residual_depends(run: SbasSetting) -> object:
     """Return options, residuals and mask."""
+    if not topography_wanted(run):
+        return "no residuals"
     options = run.template.residual
     return [options.model_dump(mode="json"), identity(run.work / at.RESIDUAL), _file(run, options.mask_file)]
 
@@ -189,6 +202,10 @@ def residual(run: SbasSetting) -> Made:
     """Judge the dates by their residuals."""
     from creepmeter.workflow.sbas.residuals import judge_residuals
 
+    if not topography_wanted(run):
+        stale = ", ".join(_own_lists(run))
+        logger.warning("%s: made from errors of the heights, which are no longer estimated, and removed", stale)
+        return Made(kept=written_by_hand(run))
     source, kept = require_series(run, at.RESIDUAL), written_by_hand(run)
     journal = Journal(run.folder)
     journal.note(_RESIDUAL, replace(journal.entry(_RESIDUAL), key="", state={_BY_HAND: " ".join(kept)}))
