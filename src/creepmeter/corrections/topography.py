@@ -94,7 +94,7 @@ def _require_told(baseline: Floats, others: Floats, names: tuple[str, ...]) -> N
     if count < design.shape[1]:
         message = (
             f"{count} dates or rates between them cannot determine {len(names)} functions ({', '.join(names)}): "
-            "leave out fewer dates, or take a lower topographicResidual.polyOrder"
+            "leave out fewer dates, take a lower topographicResidual.polyOrder, or set topographicResidual = no"
         )
         raise ConfigError(message)
     strength = np.linalg.svd(design / np.where(size > 0, size, 1), compute_uv=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -23,16 +24,20 @@ from creepmeter.io.mintpy.product import (
     update_product,
     write_product,
 )
+from creepmeter.stack.reference import ReferenceOptions
+from creepmeter.velocity.options import TimeFunctionOptions
+from creepmeter.workflow.journal import Entry, Journal
 from creepmeter.workflow.outcome import RunResult
 from creepmeter.workflow.sbas import deramp
 from creepmeter.workflow.sbas import series as series_module
 from creepmeter.workflow.sbas.deramp import remove_ramp, remove_ramp_of_series, write_coefficients
 from creepmeter.workflow.sbas.oscillator import correct_oscillator
+from creepmeter.workflow.sbas.reference import refer_file
 from creepmeter.workflow.sbas.residuals import judge_residuals
 from creepmeter.workflow.sbas.run import run_sbas
 from creepmeter.workflow.sbas.stratified import correct_by_height
 from creepmeter.workflow.sbas.topography import Targets, correct_topography
-from creepmeter.workflow.sbas.velocity import Series
+from creepmeter.workflow.sbas.velocity import Series, fit_velocity_file
 
 Values: TypeAlias = npt.NDArray[Any]
 CORRECTED = QUIET.replace("troposphericDelay.method = no", "troposphericDelay.method = height_correlation").replace(
@@ -376,12 +381,133 @@ def test_noisy_dates_of_a_run_do_not_change_its_own_fit(project: Project) -> Non
     assert (values_of(project.folder / CHAIN[-1]) != first).any()
 
 
+@pytest.mark.parametrize("name", ["exclude_date.txt", "reference_date.txt"])
+def test_a_list_of_dates_changed_by_hand_counts_and_stays(project: Project, name: str) -> None:
+    first, date = values_of(project.folder / CHAIN[-1]), str(read_tables(project.folder / CHAIN[0])["date"][3])[:10]
+    date = date.replace("-", "")
+    (project.folder / name).write_text(f"{date}\n")
+    result = again(project)
+    assert f"{name} was changed by hand" in " ".join(result.notes)
+    assert (project.folder / name).read_text() == f"{date}\n"
+    assert ("correct_topography" in result.made) == (name == "exclude_date.txt")
+    assert (values_of(project.folder / CHAIN[-1]) != first).any()
+    assert again(project).made == ()
+    (project.folder / name).unlink()
+    again(project)
+    assert_allclose(values_of(project.folder / CHAIN[-1]), first, atol=2e-8)
+    assert again(project).made == ()
+
+
+def test_a_list_of_dates_that_a_stopped_run_left_does_not_count(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, first = "mintpy.residualRMS.cutoff = 0.8\n", values_of(project.folder / CHAIN[-1])
+    known = Journal.note
+
+    def note(journal: Journal, step: str, entry: Entry) -> None:
+        if step == "residual_RMS" and entry.key:  # the lists are written, and the journal does not know yet
+            raise KeyboardInterrupt
+        known(journal, step, entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "note", note)
+        with pytest.raises(KeyboardInterrupt):
+            again(project, text)
+    assert (project.folder / "exclude_date.txt").exists()
+    result = again(project, text)
+    assert "correct_topography" not in result.made
+    assert_array_equal(values_of(project.folder / CHAIN[-1]), first)
+    assert again(project, text).made == ()
+
+
+def test_lists_of_dates_go_with_the_residuals_they_came_from(project: Project) -> None:
+    cutoff, without = "mintpy.residualRMS.cutoff = 0.8\n", "mintpy.topographicResidual = no\n"
+    again(project, cutoff)
+    noisy = (project.folder / "exclude_date.txt").read_text()
+    result = again(project, cutoff + without)
+    assert not (project.folder / "exclude_date.txt").exists()
+    assert not (project.folder / "reference_date.txt").exists()
+    assert any(note.startswith("reference_date.txt, exclude_date.txt: made from") for note in result.notes)
+    fitted = project.folder / "all.h5"
+    fit_velocity_file(project.folder / CHAIN[2], fitted, TimeFunctionOptions(exclude_date=()))
+    assert_array_equal(read_map(project.folder / "velocity.h5"), read_map(fitted))
+    assert again(project, cutoff + without).made == ()
+    again(project, cutoff)
+    assert (project.folder / "exclude_date.txt").read_text() == noisy
+    assert again(project, cutoff).made == ()
+
+
 def test_a_correction_that_lacks_its_maps_is_named_and_passed_over(project: Project) -> None:
     text = "mintpy.troposphericDelay.method = gacos\n"
     result = again(project, text)
     assert [part.partition(":")[0] for part in result.left_out] == ["correct_troposphere"]
     assert read_attributes(project.folder / "velocity.h5")["FILE_PATH"] == "timeseries_ramp_demErr.h5"
     assert again(project, text).left_out == result.left_out
+
+
+def test_a_series_of_another_program_is_not_used_where_its_step_is_left_out(project: Project) -> None:
+    text = "mintpy.troposphericDelay.method = gacos\n"
+    make_foreign(project.folder / CHAIN[0], project.folder / "timeseries_GACOS.h5")
+    result = again(project, text)
+    assert [part.partition(":")[0] for part in result.left_out] == ["correct_troposphere"]
+    assert "timeseries_GACOS.h5 was made by another program and is not used" in result.notes
+    assert read_attributes(project.folder / "velocity.h5")["FILE_PATH"] == "timeseries_ramp_demErr.h5"
+    assert (project.folder / "timeseries_GACOS.h5").exists()
+    assert again(project, text).made == ()
+
+
+def test_a_series_that_is_not_of_the_run_need_not_have_the_reference_date(project: Project) -> None:
+    other = project.folder / "timeseries_ERA5.h5"
+    make_foreign(project.folder / CHAIN[0], other, first=3)
+    before = values_of(other)
+    result = again(project, "mintpy.reference.date = 20180129\n")
+    assert "reference_date" in result.made
+    assert any(note.startswith("timeseries_ERA5.h5 is no series of this run") for note in result.notes)
+    assert_array_equal(values_of(other), before)
+    assert read_attributes(project.folder / CHAIN[-1])["REF_DATE"] == "20180129"
+
+
+def make_foreign(source: Path, target: Path, first: int = 0) -> None:
+    """Write a series as another program would, without its first dates."""
+    attributes = {name: text for name, text in read_attributes(source).items() if not name.startswith("CREEPMETER")}
+    tables = {name: values[first:] for name, values in read_tables(source).items()}
+    attributes["REF_DATE"] = str(tables["date"][0])[:10].replace("-", "")
+    write_product(target, {"timeseries": values_of(source)[first:]}, attributes, tables=tables)
+    with h5py.File(target, "a") as file:
+        for name in [name for name in file.attrs if name.startswith("CREEPMETER")]:
+            del file.attrs[name]
+
+
+def test_a_series_that_was_changed_after_the_reference_date_is_seen(project: Project) -> None:
+    again(project, "mintpy.reference.date = 20180129\n")
+    path = project.folder / CHAIN[1]
+    measured = np.argwhere((values_of(path) != 0).any(axis=0))
+    row, column = (int(place) for place in measured[len(measured) // 2])
+    refer_file(path, path, ReferenceOptions(yx=(row, column)))
+    made = again(project, "mintpy.reference.date = 20180129\n", start="deramp").made
+    assert made[:2] == ("deramp", "correct_topography")
+
+
+def test_the_oscillator_needs_the_range_of_the_reference_pixel(sample: Sample, tmp_path: Path) -> None:
+    slant = read_map(sample.geometry, "slantRangeDistance")
+    slant[PIXEL] = np.nan
+    with h5py.File(sample.geometry, "a") as file:
+        file["slantRangeDistance"][...] = slant
+    with pytest.raises(InputError, match="no slantRangeDistance at the reference pixel"):
+        correct_oscillator(sample.series, tmp_path / "lod.h5", sample.geometry)
+
+
+def test_envisat_without_ranges_goes_on(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    write_project(work)
+    update_product(work / "inputs" / "ifgramStack.h5", attributes={"PLATFORM": "Env"})
+    with h5py.File(work / "inputs" / "geometryGeo.h5", "a") as file:
+        del file["slantRangeDistance"]
+    (tmp_path / "Project.txt").write_text(QUIET)
+    result = run_sbas(tmp_path / "Project.txt", folder=work, end="velocity")
+    assert len(result.left_out) == 1
+    assert result.left_out[0].startswith("correct_LOD: ")
+    assert read_attributes(work / "velocity.h5")["FILE_PATH"] == "timeseries.h5"
 
 
 def test_envisat_gets_its_oscillator_corrected(tmp_path: Path) -> None:

@@ -495,6 +495,25 @@ def test_a_run_without_the_files_any_more_goes_back(tmp_path: Path) -> None:
     assert read_attributes(work / "velocity.h5")["FILE_PATH"] == "timeseries.h5"
 
 
+def test_a_run_goes_on_without_a_file_that_is_cut(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    write_project(work, dates=len(DATES), noise=False)
+    folder = write_weather(work / "weather")
+    text = "mintpy.troposphericDelay.method = pyaps\nmintpy.troposphericDelay.weatherDir = ./weather\n"
+    template = write_template(tmp_path, text)
+    whole = next(folder.glob("*20180318*"))
+    content = whole.read_bytes()
+    whole.write_bytes(content[: len(content) // 2])
+    result = run_sbas(template, folder=work, end="velocity")
+    assert len(result.left_out) == 1
+    assert f"1 of 5 dates are not corrected: 20180318 ({whole}" in result.left_out[0]
+    assert run_sbas(template, folder=work, end="velocity").made == ()
+    whole.write_bytes(content)
+    result = run_sbas(template, folder=work, end="velocity")
+    assert "correct_troposphere" in result.made
+    assert result.left_out == ()
+
+
 def test_delays_of_another_program_are_taken(tmp_path: Path) -> None:
     work = tmp_path / "work"
     write_project(work, dates=len(DATES), noise=False)

@@ -2,7 +2,7 @@
 
 A name carries the history: ``timeseries_ERA5_ramp_demErr.h5`` had its troposphere, its ramps and the errors of its
 heights removed, in this order. A correction that the template asks for, but whose file is not there, is passed over:
-what it needs was missing, and the run said so.
+what it needs was missing, and the run said so. So is a file that lies there although the step was left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from creepmeter.errors import StoreError
+from creepmeter.workflow.journal import Journal
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.folder import SbasSetting, attributes_of, identity, is_damaged
 
@@ -130,7 +131,13 @@ def require_series(run: SbasSetting, name: str) -> Path:
 
 def _next(run: SbasSetting, name: str, step: str) -> str:
     corrected = _with(name, SUFFIXES[step](run))
-    return corrected if (run.work / corrected).exists() else name
+    return corrected if (run.work / corrected).exists() and not _left_out(run, step, corrected) else name
+
+
+def _left_out(run: SbasSetting, step: str, corrected: str) -> bool:
+    """Tell whether a step could not make its series: one that lies there is of another program, or of another time."""
+    entry = Journal(run.folder).entry(step)
+    return bool(entry.left_out) and corrected not in entry.files
 
 
 def _with(name: str, suffix: str) -> str:

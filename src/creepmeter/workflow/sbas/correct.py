@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
-from creepmeter.errors import ConfigError
+from creepmeter.errors import ConfigError, CreepmeterError
+from creepmeter.io.mintpy.product import list_datasets
 from creepmeter.model.epoch import as_epoch
 from creepmeter.workflow.journal import Journal
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.chain import input_of, output_of, require_series, series_state
+from creepmeter.workflow.sbas.chain import SUFFIXES, input_of, output_of, require_series, series_state
 from creepmeter.workflow.sbas.folder import SbasSetting, attributes_of, identity
 from creepmeter.workflow.sbas.make import Made, State
 from creepmeter.workflow.sbas.maps import find
+from creepmeter.workflow.sbas.series import Series
+
+logger = logging.getLogger(__name__)
 
 
 def _file(run: SbasSetting, name: str | None) -> str:
@@ -47,8 +53,10 @@ def oscillator_leaves(run: SbasSetting) -> State:
 
 def oscillator(run: SbasSetting) -> Made:
     """Take the drift of the oscillator off."""
-    from creepmeter.workflow.sbas.oscillator import correct_oscillator
+    from creepmeter.workflow.sbas.oscillator import RANGE, correct_oscillator
 
+    if RANGE not in list_datasets(run.geometry()):
+        return Made(left_out=[f"{_LOD}: {run.geometry()} holds no {RANGE}: load the geometry with it"])
     source, name = require_series(run, input_of(run, _LOD)), output_of(run, _LOD)
     correct_oscillator(source, run.work / name, run.geometry(), memory_gb=run.memory_gb, progress=run.progress)
     return Made((name,))
@@ -104,9 +112,9 @@ def _excluded(run: SbasSetting) -> list[str]:
     A list that the step residual_RMS of this folder made does not count: it follows from this very fit, and a second
     run would have another result than the first.
     """
-    found = Journal(run.folder).entry("residual_RMS").state.get(at.EXCLUDED, "")
-    names = run.template.topography.exclude_date
-    return [name for name in names if name != at.EXCLUDED or not found or found != _file(run, name)]
+    return [
+        name for name in run.template.topography.exclude_date if name != at.EXCLUDED or name in written_by_hand(run)
+    ]
 
 
 def topography_depends(run: SbasSetting) -> object:
@@ -140,6 +148,25 @@ def topography(run: SbasSetting) -> Made:
 # --------------------------------------------------------------------------------------------------------- residual_RMS
 
 
+_RESIDUAL, _BY_HAND = "residual_RMS", "by hand"
+
+
+def written_by_hand(run: SbasSetting) -> tuple[str, ...]:
+    """Return which lists of dates somebody else than the step residual_RMS wrote last.
+
+    In a folder of another program that has a table of residuals the lists are taken as made from it.
+    """
+    entry = Journal(run.folder).entry(_RESIDUAL)
+    if _BY_HAND in entry.state:  # the step was stopped: what lies there may be its own
+        return tuple(entry.state[_BY_HAND].split())
+    if not entry.key and any(run.folder.glob(f"rms_{Path(at.RESIDUAL).stem}*.txt")):
+        return ()
+    lists = [name for name in (at.REFERENCE_DATE, at.EXCLUDED) if (run.work / name).exists()]
+    return tuple(
+        name for name in lists if name not in entry.files or entry.state.get(name) != identity(run.work / name)
+    )
+
+
 def _residual_files(run: SbasSetting) -> tuple[str, ...]:
     stem = Path(at.RESIDUAL).stem
     ramped = run.template.residual.deramp != "no"
@@ -147,8 +174,21 @@ def _residual_files(run: SbasSetting) -> tuple[str, ...]:
     return (*found, at.REFERENCE_DATE, at.EXCLUDED)
 
 
+def residual_wanted(run: SbasSetting) -> bool:
+    """Tell whether there are residuals, or lists of dates that this step made from residuals of former options."""
+    return topography_wanted(run) or bool(_own_lists(run))
+
+
+def _own_lists(run: SbasSetting) -> list[str]:
+    made, by_hand = Journal(run.folder).entry(_RESIDUAL).files, written_by_hand(run)
+    lists = [name for name in (at.REFERENCE_DATE, at.EXCLUDED) if name in made and name not in by_hand]
+    return [name for name in lists if (run.work / name).exists()]
+
+
 def residual_depends(run: SbasSetting) -> object:
     """Return options, residuals and mask."""
+    if not topography_wanted(run):
+        return "no residuals"
     options = run.template.residual
     return [options.model_dump(mode="json"), identity(run.work / at.RESIDUAL), _file(run, options.mask_file)]
 
@@ -162,9 +202,17 @@ def residual(run: SbasSetting) -> Made:
     """Judge the dates by their residuals."""
     from creepmeter.workflow.sbas.residuals import judge_residuals
 
-    source = require_series(run, at.RESIDUAL)
-    found = judge_residuals(source, run.template.residual, memory_gb=run.memory_gb, progress=run.progress)
-    return Made(tuple(path.name for path in found.files))
+    if not topography_wanted(run):
+        stale = ", ".join(_own_lists(run))
+        logger.warning("%s: made from errors of the heights, which are no longer estimated, and removed", stale)
+        return Made(kept=written_by_hand(run))
+    source, kept = require_series(run, at.RESIDUAL), written_by_hand(run)
+    journal = Journal(run.folder)
+    journal.note(_RESIDUAL, replace(journal.entry(_RESIDUAL), key="", state={_BY_HAND: " ".join(kept)}))
+    found = judge_residuals(source, run.template.residual, keep=kept, memory_gb=run.memory_gb, progress=run.progress)
+    for name in kept:
+        logger.warning("%s was changed by hand and is kept: delete it, and the run makes its own", name)
+    return Made(tuple(path.name for path in found.files), kept=kept)
 
 
 # ------------------------------------------------------------------------------------------------------- reference_date
@@ -217,5 +265,25 @@ def date(run: SbasSetting) -> Made:
 
     target = _target_date(run)
     if target is not None:
-        reference_date(_series_files(run), target)
+        reference_date(_with_date(run, target), target)
     return Made()
+
+
+def _with_date(run: SbasSetting, date: str) -> list[Path]:
+    """Return the series to refer: those of this run, which must have the date, and others where they have it."""
+    own = {at.SERIES, *at.VELOCITIES, *(output_of(run, step) for step in SUFFIXES)}
+    found = []
+    for path in _series_files(run):
+        if path.name not in own and not _has_date(path, date):
+            logger.warning("%s is no series of this run, has no date %s, and stays as it is", path.name, date)
+            continue
+        found.append(path)
+    return found
+
+
+def _has_date(path: Path, date: str) -> bool:
+    try:
+        Series.open(path).place_of(date)
+    except CreepmeterError:
+        return False
+    return True

@@ -37,11 +37,14 @@ class Made:
         It found everything up to date.
     left_out : sequence of str
         Inputs that it did not use, and why.
+    kept : tuple of str
+        Files in the place of its own that are not its own, and stay.
     """
 
     files: tuple[str, ...] = ()
     fresh: bool = False
     left_out: Sequence[str] = ()
+    kept: tuple[str, ...] = ()
 
 
 def _plain(options: Options, *without: str) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from creepmeter.blocks import Progress
 from creepmeter.corrections.oscillator import PLATFORMS, OscillatorDrift
 from creepmeter.errors import InputError
@@ -43,10 +45,11 @@ def correct_oscillator(
     if RANGE not in list_datasets(geometry):
         message = f"{geometry} holds no {RANGE}: load the geometry with it"
         raise InputError(message)
-    distance = read_map(geometry, RANGE)
-    drift = OscillatorDrift(
-        opened.times, opened.times[reference_place(opened)], distance, float(distance[require_pixel(opened)])
-    )
+    distance, pixel = read_map(geometry, RANGE), require_pixel(opened)
+    if not np.isfinite(distance[pixel]):
+        message = f"{geometry} has no {RANGE} at the reference pixel {pixel}: choose another with `reference-point`"
+        raise InputError(message)
+    drift = OscillatorDrift(opened.times, opened.times[reference_place(opened)], distance, float(distance[pixel]))
     return write_corrected(
         opened, target, drift, {}, inputs=(geometry,), key="oscillator", memory_gb=memory_gb, progress=progress
     )

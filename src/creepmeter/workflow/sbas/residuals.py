@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from creepmeter.corrections.residuals import DatesByResidual, judge_dates
 from creepmeter.corrections.series_options import RampOptions, ResidualOptions
 from creepmeter.io.mintpy.dates import written
 from creepmeter.io.swap import remove, write_text
+from creepmeter.model.epoch import Epochs
 from creepmeter.workflow.sbas.corrected import mask_of
 from creepmeter.workflow.sbas.deramp import remove_ramp_of_series
 from creepmeter.workflow.sbas.folder import EXCLUDED, REFERENCE_DATE
@@ -46,6 +48,7 @@ def judge_residuals(
     series: Path,
     options: ResidualOptions | None = None,
     *,
+    keep: Container[str] = (),
     memory_gb: float = 4.0,
     progress: Progress | None = None,
 ) -> Residuals:
@@ -57,6 +60,8 @@ def judge_residuals(
         Residuals, such as ``timeseriesResidual.h5``.
     options : ResidualOptions, optional
         Mask, ramp, cutoff.
+    keep : container of str
+        Names of lists of dates that are not written.
     memory_gb : float
         Memory to keep within; the result does not depend on it.
     progress : Progress, optional
@@ -84,14 +89,20 @@ def judge_residuals(
     table = folder / f"rms_{path.stem}.txt"
     write_text(table, _table(found, path.name, chosen.mask_file))
     reference, excluded = folder / REFERENCE_DATE, folder / EXCLUDED
-    write_text(reference, f"{written(found.dates[found.quietest])}\n")
-    files += [table, reference]
-    if found.noisy.any():
-        write_text(excluded, "".join(f"{written(date)}\n" for date in found.dates[found.noisy]))
-        files.append(excluded)
-    else:
-        remove(excluded)
+    files.append(table)
+    for place, dates in ((reference, found.dates[[found.quietest]]), (excluded, found.dates[found.noisy])):
+        if place.name not in keep:
+            files += _write_dates(place, dates)
     return Residuals(tuple(files), found)
+
+
+def _write_dates(path: Path, dates: Epochs) -> list[Path]:
+    """Write dates, one a line; without any there is no file."""
+    if len(dates) == 0:
+        remove(path)
+        return []
+    write_text(path, "".join(f"{written(date)}\n" for date in dates))
+    return [path]
 
 
 def _table(found: DatesByResidual, name: str, mask: str | None) -> str:

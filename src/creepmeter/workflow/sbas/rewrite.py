@@ -16,6 +16,7 @@ from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_attributes
 from creepmeter.io.provenance import digest_file, digest_text
 from creepmeter.stack.mask import apply_mask
+from creepmeter.workflow.sbas.chain import BEFORE
 from creepmeter.workflow.sbas.facts import arrays_of, facts_of, own_attributes
 
 Array = npt.NDArray[Any]
@@ -93,6 +94,7 @@ class Rewriting:
             for name, array in facts.arrays.items()
         }
         kept = {name: text for name, text in {**facts.attributes, **attributes}.items() if text is not None}
+        kept.pop(BEFORE, None)  # what is changed is no longer what it was
         inputs = {source.name: facts.content} | {path.as_posix(): digest_file(path) for path in others}
         digest = digest_text(*inputs.values(), sorted(kept.items()), str(key))
         writer = ProductWriter.create_or_resume(target, entries, kept, digest, facts.tables)

@@ -171,10 +171,11 @@ def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -
     intact = [other for other in STEPS if other.name in step.changes and _is_intact(setting, other)]
     logger.info("step %s", step.name)
     known = len(setting.notes)
-    _tell_replaced(setting, step)
+    foreign = _foreign(setting, step)
     made = step.make(setting)
+    _tell_replaced(setting, foreign, passed_over=bool(made.left_out))
     setting.left_out.extend(made.left_out)
-    for name in set(before.files) - set(made.files):
+    for name in set(before.files) - set(made.files) - set(made.kept):
         remove(setting.folder / name)
     said = tuple(setting.notes[known:])
     journal.note(step.name, Entry(key, made.files, said, tuple(made.left_out), dict(step.leaves(setting))))
@@ -183,12 +184,20 @@ def _do_one(setting: SbasSetting, step: SbasStep, done: _Done, *, force: bool) -
     (done.fresh if made.fresh else done.made).append(step.name)
 
 
-def _tell_replaced(setting: SbasSetting, step: SbasStep) -> None:
-    """Warn of products of another program that this step writes anew."""
-    for name, digest in step.leaves(setting).items():
+def _foreign(setting: SbasSetting, step: SbasStep) -> list[str]:
+    """Return the products of another program that lie where this step writes."""
+    found = [name for name, digest in step.leaves(setting).items() if digest and name.endswith(".h5") and name != WATER]
+    return [name for name in found if not is_ours(setting.work / name)]
+
+
+def _tell_replaced(setting: SbasSetting, names: Sequence[str], *, passed_over: bool) -> None:
+    """Warn of products of another program that a step wrote anew, or did not use because it was left out."""
+    for name in names:
         path = setting.work / name
-        if digest and path.suffix == ".h5" and name != WATER and not is_ours(path):
+        if not path.exists() or is_ours(path):
             logger.warning("%s was made by another program and is replaced", name)
+        elif passed_over:
+            logger.warning("%s was made by another program and is not used", name)
 
 
 def _is_fresh(setting: SbasSetting, step: SbasStep, entry: Entry, key: str) -> bool:

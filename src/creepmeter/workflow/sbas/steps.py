@@ -104,7 +104,7 @@ STEPS: tuple[SbasStep, ...] = (
         correct.residual_depends,
         correct.residual_leaves,
         correct.residual,
-        wanted=correct.topography_wanted,
+        wanted=correct.residual_wanted,
     ),
     SbasStep(
         "reference_date",

@@ -8,6 +8,7 @@ from time import time_ns
 
 import numpy as np
 
+from creepmeter.errors import CreepmeterError
 from creepmeter.io.provenance import digest_file
 from creepmeter.io.swap import remove
 from creepmeter.workflow.sbas.chain import delay_name, input_of
@@ -32,12 +33,21 @@ def _source(run: SbasSetting, kind: Kind) -> DelaySource:
     return DelaySource(kind, run.folder / "weather" if folder is None else folder, run.template.weather)
 
 
+def _content(path: Path) -> str:
+    """Return what tells one content of a file from another; one that is cut must not stop the run."""
+    try:
+        return digest_file(path)
+    except CreepmeterError:
+        about = path.stat()
+        return f"damaged, {about.st_size} bytes of {about.st_mtime_ns}"
+
+
 def weather_depends(run: SbasSetting, kind: Kind) -> object:
     """Return options, geometry, the files of the folder, and delays that another program made."""
     source, series = _source(run, kind), run.work / input_of(run, STEP)
     times = Series.open(series).times if series.exists() else np.array([], "datetime64[ns]")
     around = {str(time + days)[:10] for time in times for days in (-_DAY, 0 * _DAY, _DAY)}
-    files = {file.path.name: digest_file(file.path) for file in source.files() if str(file.time)[:10] in around}
+    files = {file.path.name: _content(file.path) for file in source.files() if str(file.time)[:10] in around}
     delays = run.work.inputs / delay_name(run)
     foreign = identity(delays) if delays.exists() and not is_ours(delays) else ""
     # a download that failed is tried again
