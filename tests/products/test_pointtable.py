@@ -105,7 +105,7 @@ def test_maps_of_one_name_from_files_of_one_name_are_columns_each(tmp_path: Path
         file.parent.mkdir()
         values = np.full((2, 3), number, np.float32) + 0.5
         write_product(file, {"velocity": values}, {**exports.BASE, **exports.WGS84, "FILE_TYPE": "velocity"})
-    with save_csv(files, tmp_path / "points.csv").open(newline="") as file:
-        head, line, *_ = list(csv.reader(file))
+    with save_csv(files, tmp_path / "points.csv").open(newline="") as table:
+        head, line, *_ = list(csv.reader(table))
     assert len(set(head)) == len(head) == 7
     assert line[4:] == ["0.5", "1.5", "2.5"]

@@ -40,7 +40,9 @@ COMMANDS = {
     ),
     "gnss": Entry("creepmeter.cli.gnss", "Compare a radar velocity with the GNSS stations on it.", "Velocity"),
     "structure-function": Entry(
-        "creepmeter.cli.structure_function", "Say how large errors are by the distance between two points.", "Velocity"
+        "creepmeter.cli.structure_function",
+        "Say how large errors are by distance: sigma of the difference of two points on ground that does not move.",
+        "Velocity",
     ),
     "statistics": Entry("creepmeter.cli.statistics", "Say how fast the ground moves within polygons.", "Velocity"),
     "detect": Entry("creepmeter.cli.detect", "Find areas that move faster than their errors allow.", "Velocity"),
@@ -56,11 +58,17 @@ COMMANDS = {
     ),
     "tropo-pyaps3": Entry(
         "creepmeter.cli.tropo_pyaps3",
-        "Remove the troposphere from a series by a weather model (ERA5, MERRA-2, NARR).",
+        "Remove the troposphere from a series by a weather model, or write its delays.",
         "Radar",
     ),
-    "tropo-gacos": Entry("creepmeter.cli.tropo_gacos", "Remove the troposphere by maps of GACOS.", "Radar"),
-    "tropo-opera": Entry("creepmeter.cli.tropo_opera", "Remove the troposphere by zenith delays of OPERA.", "Radar"),
+    "tropo-gacos": Entry(
+        "creepmeter.cli.tropo_gacos", "Remove the troposphere from a series by maps of GACOS (www.gacos.net).", "Radar"
+    ),
+    "tropo-opera": Entry(
+        "creepmeter.cli.tropo_opera",
+        "Remove the troposphere from a series by zenith delays of OPERA (OPERA_L4_TROPO-ZENITH_*.nc).",
+        "Radar",
+    ),
     "reference-date": Entry(
         "creepmeter.cli.reference_date",
         "Refer series in MintPy's layout to another date, in place.",
@@ -68,21 +76,25 @@ COMMANDS = {
     ),
     "local-oscilator-drift": Entry(
         "creepmeter.cli.local_oscilator_drift",
-        "Take the drift of the local oscillator off a series of Envisat.",
+        "Take the drift of the local oscillator off a series of Envisat (MintPy).",
         "Radar",
     ),
     "tropo-phase-elevation": Entry(
-        "creepmeter.cli.tropo_phase_elevation", "Take off a series what correlates with height.", "Radar"
+        "creepmeter.cli.tropo_phase_elevation",
+        "Take off what correlates with height: the stratified troposphere (MintPy).",
+        "Radar",
     ),
     "remove-ramp": Entry(
         "creepmeter.cli.remove_ramp", "Take a ramp off every date of a series, or off a map (MintPy).", "Radar"
     ),
-    "dem-error": Entry("creepmeter.cli.dem_error", "Correct a series for the error of the heights.", "Radar"),
+    "dem-error": Entry("creepmeter.cli.dem_error", "Correct a series for the error of the heights (MintPy).", "Radar"),
     "timeseries-rms": Entry(
-        "creepmeter.cli.timeseries_rms", "Find noisy dates and the quietest one by their residuals.", "Radar"
+        "creepmeter.cli.timeseries_rms", "Find noisy dates and the quietest one by their residuals (MintPy).", "Radar"
     ),
     "geocode": Entry(
-        "creepmeter.cli.geocode", "Bring products in radar coordinates to latitude and longitude, or back.", "Radar"
+        "creepmeter.cli.geocode",
+        "Bring products in radar coordinates to latitude and longitude, or back (MintPy).",
+        "Radar",
     ),
     "asc-desc2horz-vert": Entry(
         "creepmeter.cli.asc_desc2horz_vert",
@@ -94,13 +106,21 @@ COMMANDS = {
     ),
     "lookup-geo2radar": Entry(
         "creepmeter.cli.lookup_geo2radar",
-        "Turn a lookup table on a map into latitude and longitude of each radar pixel.",
+        "Turn a lookup table on a map (GAMMA, ROI_PAC) into latitude and longitude of each radar pixel (MintPy).",
         "Radar",
     ),
     "resample": Entry("creepmeter.cli.resample", "Bring geocoded products to another grid.", "Radar"),
-    "image-stitch": Entry("creepmeter.cli.image_stitch", "Join overlapping geocoded products to one.", "Radar"),
-    "subset": Entry("creepmeter.cli.subset", "Cut a part out of products.", "Radar"),
-    "multilook": Entry("creepmeter.cli.multilook", "Join several pixels of products to one.", "Radar"),
+    "image-stitch": Entry(
+        "creepmeter.cli.image_stitch",
+        "Join overlapping geocoded products to one, with their offsets taken out (MintPy).",
+        "Radar",
+    ),
+    "subset": Entry(
+        "creepmeter.cli.subset",
+        "Cut a part out of products, by rows and columns or by latitude and longitude (MintPy).",
+        "Radar",
+    ),
+    "multilook": Entry("creepmeter.cli.multilook", "Join several pixels of products to one (MintPy).", "Radar"),
     "info": Entry("creepmeter.cli.info", "Say what a product holds.", "Products"),
     "view": Entry("creepmeter.cli.view", "Draw a product as a map, or its dates and pairs as panels.", "Products"),
     "tsview": Entry("creepmeter.cli.tsview", "Show the displacement of points over time beside a map.", "Products"),
@@ -146,42 +166,64 @@ COMMANDS = {
         "creepmeter.cli.spatial_average", "Average each pair or date over its pixels, and write a table.", "Radar"
     ),
     "spatial-filter": Entry("creepmeter.cli.spatial_filter", "Filter the maps of a product in space.", "Radar"),
-    "temporal-filter": Entry("creepmeter.cli.temporal_filter", "Smooth a series in time.", "Radar"),
+    "temporal-filter": Entry(
+        "creepmeter.cli.temporal_filter",
+        "Smooth a series in time, pixel by pixel; it stays relative to its reference date.",
+        "Radar",
+    ),
     "temporal-derivative": Entry(
         "creepmeter.cli.temporal_derivative", "Write how much a series changed since the date before.", "Radar"
     ),
-    "add": Entry("creepmeter.cli.add", "Add products of one grid.", "Radar"),
+    "add": Entry("creepmeter.cli.add", "Add products of one grid: series, velocities or masks.", "Radar"),
     "diff": Entry("creepmeter.cli.diff", "Subtract products of one grid from the first.", "Radar"),
-    "image-math": Entry("creepmeter.cli.image_math", "Calculate with all maps of a product.", "Radar"),
+    "image-math": Entry(
+        "creepmeter.cli.image_math",
+        "Calculate with all maps of a product: add, subtract, multiply, divide, or raise to a power.",
+        "Radar",
+    ),
     "plot-coherence-matrix": Entry(
         "creepmeter.cli.plot_coherence_matrix", "Draw the coherence of one pixel in all pairs of a stack.", "Products"
     ),
     "save": Entry("creepmeter.cli.save", "Save a product for other programs.", "Products"),
     "save-kmz": Entry("creepmeter.cli.save_kmz", "Save a map for Google Earth.", "Export (MintPy)"),
     "save-kmz-timeseries": Entry(
-        "creepmeter.cli.save_kmz_timeseries", "Save a series for Google Earth, with charts.", "Export (MintPy)"
+        "creepmeter.cli.save_kmz_timeseries",
+        "Save a series for Google Earth: points with a chart each.",
+        "Export (MintPy)",
     ),
     "save-hdfeos5": Entry(
         "creepmeter.cli.save_hdfeos5", "Save a series with quality and geometry as HDF-EOS5.", "Export (MintPy)"
     ),
-    "save-gmt": Entry("creepmeter.cli.save_gmt", "Save a map as grid of GMT.", "Export (MintPy)"),
+    "save-gmt": Entry("creepmeter.cli.save_gmt", "Save a map as grid of GMT (netCDF-4).", "Export (MintPy)"),
     "save-roipac": Entry(
         "creepmeter.cli.save_sources",
-        "Save phase, coherence or heights as ROI_PAC has them.",
+        "Save phase, coherence or heights in the format of ROI_PAC.",
         "Export (MintPy)",
         "roipac",
     ),
     "save-gbis": Entry(
-        "creepmeter.cli.save_sources", "Save displacement and line of sight for GBIS.", "Export (MintPy)", "gbis"
+        "creepmeter.cli.save_sources",
+        "Save displacement with position and line of sight as .mat file for GBIS.",
+        "Export (MintPy)",
+        "gbis",
     ),
     "save-kite": Entry(
-        "creepmeter.cli.save_sources", "Save displacement and line of sight for Kite.", "Export (MintPy)", "kite"
+        "creepmeter.cli.save_sources",
+        "Save displacement and line of sight as scene of Kite (Pyrocko).",
+        "Export (MintPy)",
+        "kite",
     ),
     "save-qgis": Entry(
-        "creepmeter.cli.save_points", "Save a series as points with a column for each date.", "Export (MintPy)", "qgis"
+        "creepmeter.cli.save_points",
+        "Save a series as points with a column for each date, as GeoPackage.",
+        "Export (MintPy)",
+        "qgis",
     ),
     "save-explorer": Entry(
-        "creepmeter.cli.save_gmt", "Save a series for InSAR Explorer of QGIS.", "Export (MintPy)", "explorer"
+        "creepmeter.cli.save_gmt",
+        "Save a series and its velocity as grids in millimetres, for InSAR Explorer of QGIS.",
+        "Export (MintPy)",
+        "explorer",
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,7 +12,9 @@ from creepmeter.cli.flags import FILE, memory_flag, require_other, writable
 from creepmeter.cli.progress import shown_progress
 from creepmeter.cli.run import end_with
 from creepmeter.cli.session import say
-from creepmeter.workflow.sbas.delay_sources import DelaySource
+
+if TYPE_CHECKING:  # slow to load
+    from creepmeter.workflow.sbas.delay_sources import DelaySource
 
 F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(file_okay=False, path_type=Path)

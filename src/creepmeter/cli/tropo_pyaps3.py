@@ -24,7 +24,9 @@ from creepmeter.cli.session import say
 @click.option("-d", "--date-list", "dates", multiple=True, help="Dates YYYYMMDD, or text files of them: delays only.")
 @click.option("--hour", type=click.IntRange(0, 23), help="Hour, UTC.  [default: that of the files]")
 @click.option("-o", "--output", "target", type=TARGET, help="Corrected series.  [default: NAME_ERA5.h5]")
-@click.option("-m", "--model", "-s", "model", metavar="[ERA5|ERA5T|MERRA|NARR]", default="ERA5", show_default=True)
+@click.option(
+    "-m", "--model", "-s", "model", metavar="[ERA5|ERA5T|MERRA|NARR]", default="ERA5", show_default=True, help="Model."
+)
 @click.option("--delay", metavar="[comb|dry|wet]", default="comb", show_default=True, help="Both delays, or one.")
 @click.option("--time", metavar="[nearest|linear]", default="nearest", show_default=True, help="Hour of the model.")
 @click.option(

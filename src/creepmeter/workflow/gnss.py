@@ -24,9 +24,10 @@ from creepmeter.validation.los import Sight, compare_los, direction_of
 from creepmeter.validation.options import RateOptions
 from creepmeter.validation.rates import fit_rates
 from creepmeter.validation.read import read_stations
-from creepmeter.workflow.sbas.corrected import reference_pixel, require_metres_per_year
+from creepmeter.workflow.sbas.corrected import require_metres_per_year
 from creepmeter.workflow.sbas.ground import Ground
 from creepmeter.workflow.sbas.places import pixel_at
+from creepmeter.workflow.sbas.rewrite import reference_pixel
 from creepmeter.workflow.station_server import LIST, StationServer, host_of
 
 Floats = npt.NDArray[np.float64]

@@ -15,6 +15,7 @@ from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_tables
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.workflow.sbas.maps import find, read_mask
+from creepmeter.workflow.sbas.rewrite import reference_pixel
 from creepmeter.workflow.sbas.series import Series
 
 Values = npt.NDArray[Any]
@@ -27,14 +28,6 @@ def corrected_attributes(series: Series, target: Path, said: Mapping[str, object
     """Return the attributes of a corrected series: those of the series, with the options of the correction."""
     kept = {key: value for key, value in series.attributes.items() if not key.startswith(_OWN)}
     return {**kept, "FILE_PATH": target.name, **{f"mintpy.{name}": str(value) for name, value in said.items()}}
-
-
-def reference_pixel(attributes: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return row and column of the reference pixel of a product, None where it has none."""
-    try:
-        return int(attributes["REF_Y"]), int(attributes["REF_X"])
-    except (KeyError, ValueError):
-        return None
 
 
 def require_metres_per_year(attributes: Mapping[str, str], path: Path) -> None:

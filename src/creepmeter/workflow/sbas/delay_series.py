@@ -17,8 +17,9 @@ from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_tables
 from creepmeter.io.provenance import digest_file, digest_text, provenance
 from creepmeter.model.epoch import Epoch, Epochs
-from creepmeter.workflow.sbas.corrected import corrected_attributes, reference_pixel, reference_place
+from creepmeter.workflow.sbas.corrected import corrected_attributes, reference_place
 from creepmeter.workflow.sbas.pixel_geometry import PixelGeometry
+from creepmeter.workflow.sbas.rewrite import reference_pixel
 from creepmeter.workflow.sbas.series import SERIES, Series
 
 Values = npt.NDArray[Any]

@@ -18,10 +18,10 @@ from creepmeter.io.mintpy.array import StoredArray
 from creepmeter.io.mintpy.dates import written
 from creepmeter.io.mintpy.product import list_datasets, read_attributes
 from creepmeter.io.swap import write_text
-from creepmeter.workflow.sbas.corrected import mask_of, reference_pixel, write_corrected
+from creepmeter.workflow.sbas.corrected import mask_of, write_corrected
 from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.maps import find
-from creepmeter.workflow.sbas.rewrite import rewrite
+from creepmeter.workflow.sbas.rewrite import reference_pixel, rewrite
 from creepmeter.workflow.sbas.series import Series
 
 Values = npt.NDArray[Any]

@@ -14,10 +14,10 @@ from creepmeter.blocks import Block, NullProgress, Progress, plan_blocks, run_bl
 from creepmeter.errors import InputError
 from creepmeter.io.mintpy.product import Dataset, ProductWriter, read_attributes
 from creepmeter.io.provenance import digest_file, digest_text, provenance
-from creepmeter.workflow.sbas.corrected import reference_pixel, require_metres_per_year
+from creepmeter.workflow.sbas.corrected import require_metres_per_year
 from creepmeter.workflow.sbas.facts import arrays_of
 from creepmeter.workflow.sbas.ground import Ground, Nodes
-from creepmeter.workflow.sbas.rewrite import rewrite
+from creepmeter.workflow.sbas.rewrite import reference_pixel, rewrite
 
 Floats = npt.NDArray[np.float64]
 VelocityAt = Callable[[Floats, Floats], Floats]
