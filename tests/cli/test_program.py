@@ -115,7 +115,8 @@ def test_the_table_says_what_the_command_says(path: str) -> None:
 @pytest.mark.parametrize("path", LEAVES)
 def test_every_command_has_an_example_that_fits_its_flags(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     example = (LEAVES[path].help or "").split("Example: ")[1]
-    assert example.startswith(f"{path} ")
+    names = [name for name, one in LEAVES.items() if one is LEAVES[path]]  # some have MintPy's name as well
+    path = next(name for name in names if example.startswith(f"{name} "))
     monkeypatch.setattr(click.Path, "convert", lambda _self, value, _parameter, _context: Path(value))
     command = LEAVES[path]
     context = command.make_context(path, shlex.split(example)[len(path.split()) :], parent=click.Context(cli.main))

@@ -41,7 +41,7 @@ COMMANDS = {
     "gnss": Entry("creepmeter.cli.gnss", "Compare a radar velocity with the GNSS stations on it.", "Velocity"),
     "structure-function": Entry(
         "creepmeter.cli.structure_function",
-        "Say how large errors are by distance: sigma of the difference of two points on ground that does not move.",
+        "Say how large errors are by the distance between two points.",
         "Velocity",
     ),
     "statistics": Entry("creepmeter.cli.statistics", "Say how fast the ground moves within polygons.", "Velocity"),
@@ -58,15 +58,15 @@ COMMANDS = {
     ),
     "tropo-pyaps3": Entry(
         "creepmeter.cli.tropo_pyaps3",
-        "Remove the troposphere from a series by a weather model, or write its delays.",
+        "Remove the troposphere by a weather model, or write its delays.",
         "Radar",
     ),
     "tropo-gacos": Entry(
-        "creepmeter.cli.tropo_gacos", "Remove the troposphere from a series by maps of GACOS (www.gacos.net).", "Radar"
+        "creepmeter.cli.tropo_gacos", "Remove the troposphere by maps of GACOS (www.gacos.net).", "Radar"
     ),
     "tropo-opera": Entry(
         "creepmeter.cli.tropo_opera",
-        "Remove the troposphere from a series by zenith delays of OPERA (OPERA_L4_TROPO-ZENITH_*.nc).",
+        "Remove the troposphere by zenith delays of OPERA.",
         "Radar",
     ),
     "reference-date": Entry(
@@ -76,12 +76,12 @@ COMMANDS = {
     ),
     "local-oscilator-drift": Entry(
         "creepmeter.cli.local_oscilator_drift",
-        "Take the drift of the local oscillator off a series of Envisat (MintPy).",
+        "Take the drift of the oscillator off a series of Envisat (MintPy).",
         "Radar",
     ),
     "tropo-phase-elevation": Entry(
         "creepmeter.cli.tropo_phase_elevation",
-        "Take off what correlates with height: the stratified troposphere (MintPy).",
+        "Take off a series what correlates with height (MintPy).",
         "Radar",
     ),
     "remove-ramp": Entry(
@@ -93,12 +93,12 @@ COMMANDS = {
     ),
     "geocode": Entry(
         "creepmeter.cli.geocode",
-        "Bring products in radar coordinates to latitude and longitude, or back (MintPy).",
+        "Bring products from radar coordinates to a map, or back (MintPy).",
         "Radar",
     ),
     "asc-desc2horz-vert": Entry(
         "creepmeter.cli.asc_desc2horz_vert",
-        "Turn an ascending and a descending map into horizontal and vertical motion (MintPy).",
+        "Turn two tracks into horizontal and vertical motion (MintPy).",
         "Radar",
     ),
     "decompose": Entry(
@@ -106,18 +106,18 @@ COMMANDS = {
     ),
     "lookup-geo2radar": Entry(
         "creepmeter.cli.lookup_geo2radar",
-        "Turn a lookup table on a map (GAMMA, ROI_PAC) into latitude and longitude of each radar pixel (MintPy).",
+        "Turn a lookup table on a map into places of radar pixels (MintPy).",
         "Radar",
     ),
     "resample": Entry("creepmeter.cli.resample", "Bring geocoded products to another grid.", "Radar"),
     "image-stitch": Entry(
         "creepmeter.cli.image_stitch",
-        "Join overlapping geocoded products to one, with their offsets taken out (MintPy).",
+        "Join overlapping geocoded products to one (MintPy).",
         "Radar",
     ),
     "subset": Entry(
         "creepmeter.cli.subset",
-        "Cut a part out of products, by rows and columns or by latitude and longitude (MintPy).",
+        "Cut a part out of products (MintPy).",
         "Radar",
     ),
     "multilook": Entry("creepmeter.cli.multilook", "Join several pixels of products to one (MintPy).", "Radar"),
@@ -168,7 +168,7 @@ COMMANDS = {
     "spatial-filter": Entry("creepmeter.cli.spatial_filter", "Filter the maps of a product in space.", "Radar"),
     "temporal-filter": Entry(
         "creepmeter.cli.temporal_filter",
-        "Smooth a series in time, pixel by pixel; it stays relative to its reference date.",
+        "Smooth a series in time, pixel by pixel.",
         "Radar",
     ),
     "temporal-derivative": Entry(
@@ -178,7 +178,7 @@ COMMANDS = {
     "diff": Entry("creepmeter.cli.diff", "Subtract products of one grid from the first.", "Radar"),
     "image-math": Entry(
         "creepmeter.cli.image_math",
-        "Calculate with all maps of a product: add, subtract, multiply, divide, or raise to a power.",
+        "Calculate with all maps of a product, with a number or a file.",
         "Radar",
     ),
     "plot-coherence-matrix": Entry(
@@ -203,7 +203,7 @@ COMMANDS = {
     ),
     "save-gbis": Entry(
         "creepmeter.cli.save_sources",
-        "Save displacement with position and line of sight as .mat file for GBIS.",
+        "Save displacement with position and line of sight for GBIS.",
         "Export (MintPy)",
         "gbis",
     ),
@@ -221,7 +221,7 @@ COMMANDS = {
     ),
     "save-explorer": Entry(
         "creepmeter.cli.save_gmt",
-        "Save a series and its velocity as grids in millimetres, for InSAR Explorer of QGIS.",
+        "Save a series and its velocity as grids for InSAR Explorer.",
         "Export (MintPy)",
         "explorer",
     ),

@@ -60,7 +60,7 @@ def command(
     max_reference_px: int,
     targets: tuple[Path, Path],
 ) -> None:
-    """Turn an ascending and a descending map into horizontal and vertical motion (MintPy)."""
+    """Turn two tracks into horizontal and vertical motion (MintPy)."""
     from creepmeter.workflow.sbas.asc_desc import horizontal_and_vertical
 
     for file in files:

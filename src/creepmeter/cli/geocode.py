@@ -49,7 +49,7 @@ def command(
     memory_gb: float,
     **given: object,
 ) -> None:
-    """Bring products in radar coordinates to latitude and longitude, or back (MintPy)."""
+    """Bring products from radar coordinates to a map, or back (MintPy)."""
     from creepmeter.workflow.sbas.geocoder import Geocoder
     from creepmeter.workflow.sbas.layers import named_target
 

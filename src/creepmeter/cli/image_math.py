@@ -39,7 +39,7 @@ class MathVerb(Verb):
 )
 @memory_flag
 def command(words: tuple[Path, ...], target: Path | None, overwrite: bool, memory_gb: float) -> None:
-    """Calculate with all maps of a product: add, subtract, multiply, divide, or raise to a power.
+    """Calculate with all maps of a product, with a number or a file.
 
     VALUE is a number, or a product of the same grid. Zeros count as numbers, also where nothing was measured.
     """

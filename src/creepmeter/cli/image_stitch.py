@@ -32,7 +32,7 @@ def command(
     nodisplay: bool,  # noqa: ARG001 - of MintPy
     options: MosaicOptions,
 ) -> None:
-    """Join overlapping geocoded products to one, with their offsets taken out (MintPy)."""
+    """Join overlapping geocoded products to one (MintPy)."""
     from creepmeter.workflow.sbas.stitch import stitch_products
 
     if len(files) == 1:

@@ -22,7 +22,7 @@ from creepmeter.cli.session import say
 @click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Default NAME_LOD.h5.")
 @memory_flag
 def command(series: Path, geometry: Path, target: Path | None, memory_gb: float) -> None:
-    """Take the drift of the local oscillator off a series of Envisat (MintPy)."""
+    """Take the drift of the oscillator off a series of Envisat (MintPy)."""
     from creepmeter.workflow.sbas.oscillator import correct_oscillator
 
     place = writable(target or series.with_name(f"{series.stem}_LOD.h5"))

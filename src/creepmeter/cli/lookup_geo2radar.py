@@ -25,7 +25,7 @@ from creepmeter.cli.session import announce_compilation, say
     help="Geometry in radar coordinates that latitude and longitude are added to.  [default: geometryRadar.h5 beside]",
 )
 def command(table: Path, radar: Path | None) -> None:
-    """Turn a lookup table on a map (GAMMA, ROI_PAC) into latitude and longitude of each radar pixel (MintPy)."""
+    """Turn a lookup table on a map into places of radar pixels (MintPy)."""
     from creepmeter.workflow.sbas.geocoder import add_places
 
     announce_compilation()

@@ -15,16 +15,14 @@ TABLE = {
     "geotiff": Entry("creepmeter.cli.save_geotiff", "Save maps as GeoTIFF."),
     "cog": Entry("creepmeter.cli.save_geotiff", "Save maps as cloud-optimised GeoTIFF.", name="cog"),
     "netcdf": Entry("creepmeter.cli.save_netcdf", "Save a product as NetCDF."),
-    "zarr": Entry(
-        "creepmeter.cli.save_zarr", "Save a product as Zarr store (format 3) with CF and GeoZarr attributes."
-    ),
+    "zarr": Entry("creepmeter.cli.save_zarr", "Save a product as Zarr store with CF and GeoZarr attributes."),
     "gmt": Entry("creepmeter.cli.save_gmt", "Save a map as grid of GMT (netCDF-4)."),
     "roipac": Entry(
         "creepmeter.cli.save_sources", "Save phase, coherence or heights in the format of ROI_PAC.", name="roipac"
     ),
     "gbis": Entry(
         "creepmeter.cli.save_sources",
-        "Save displacement with position and line of sight as .mat file for GBIS.",
+        "Save displacement with position and line of sight for GBIS.",
         name="gbis",
     ),
     "kite": Entry(
@@ -35,7 +33,7 @@ TABLE = {
     ),
     "explorer": Entry(
         "creepmeter.cli.save_gmt",
-        "Save a series and its velocity as grids in millimetres, for InSAR Explorer of QGIS.",
+        "Save a series and its velocity as grids for InSAR Explorer.",
         name="explorer",
     ),
     "csv": Entry(

@@ -43,7 +43,7 @@ def command(file: Path, name: str | None, target: Path | None, mask_file: Path |
     help="Folder.",
 )
 def explorer(file: Path, velocity: Path | None, mask_file: Path | str | None, folder: Path) -> None:
-    """Save a series and its velocity as grids in millimetres, for InSAR Explorer of QGIS."""
+    """Save a series and its velocity as grids for InSAR Explorer."""
     from creepmeter.products.beside import VELOCITY, beside
     from creepmeter.products.gmt import save_explorer
 

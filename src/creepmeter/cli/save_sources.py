@@ -48,7 +48,7 @@ def gbis(
     mask_file: Path | str | None,
     target: Path | None,
 ) -> None:
-    """Save displacement with position and line of sight as .mat file for GBIS."""
+    """Save displacement with position and line of sight for GBIS."""
     from creepmeter.products.beside import geometry_beside
     from creepmeter.products.gbis import save_gbis
 

@@ -15,7 +15,7 @@ from creepmeter.cli.session import say
 @click.argument("file", type=PRODUCT)
 @store_out
 def command(file: Path, target: Path) -> None:
-    """Save a product as Zarr store (format 3) with CF and GeoZarr attributes."""
+    """Save a product as Zarr store with CF and GeoZarr attributes."""
     from creepmeter.io import store
 
     require_other(file, target)

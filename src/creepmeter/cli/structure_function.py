@@ -41,7 +41,7 @@ def command(
     stated: bool,
     options: StructureOptions,
 ) -> None:
-    """Say how large errors are by distance: sigma of the difference of two points on ground that does not move.
+    """Say how large errors are by the distance between two points.
 
     FILE is a velocity or a series in MintPy's layout. All pixels that are not excluded count as stable. Sigma is what
     68.27 % of the differences stay within: one standard error where errors are normal.

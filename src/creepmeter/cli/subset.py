@@ -39,7 +39,7 @@ def command(
     memory_gb: float,
     **given: Any,  # noqa: ANN401 - the ways to say which part
 ) -> None:
-    """Cut a part out of products, by rows and columns or by latitude and longitude (MintPy)."""
+    """Cut a part out of products (MintPy)."""
     from creepmeter.workflow.sbas.layers import named_target
     from creepmeter.workflow.sbas.windows import subset_product
 

@@ -24,7 +24,7 @@ from creepmeter.filters.options import TemporalFilterOptions
 )  # fmt: skip
 @memory_flag
 def command(series: Path, options: TemporalFilterOptions, target: Path | None, memory_gb: float) -> None:
-    """Smooth a series in time, pixel by pixel; it stays relative to its reference date."""
+    """Smooth a series in time, pixel by pixel."""
     from creepmeter.workflow.sbas.filters import smooth_file
 
     name = f"{series.stem}_temp{options.filter_type.capitalize()}{options.time_win:g}{series.suffix}"

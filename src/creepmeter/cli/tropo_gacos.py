@@ -20,7 +20,7 @@ from creepmeter.cli.group import Verb
     "--dir", "--gacos-dir", "folder", type=FOLDER, default="GACOS", show_default=True, help="Folder of YYYYMMDD.ztd."
 )
 def command(series: Path, geometry: Path, target: Path | None, missing: str, memory_gb: float, folder: Path) -> None:
-    """Remove the troposphere from a series by maps of GACOS (www.gacos.net)."""
+    """Remove the troposphere by maps of GACOS (www.gacos.net)."""
     from creepmeter.cli.delays import correct
     from creepmeter.cli.flags import build
     from creepmeter.corrections.weather_options import WeatherOptions

@@ -20,7 +20,7 @@ from creepmeter.cli.group import Verb
     "--dir", "--opera-dir", "folder", type=FOLDER, default="OPERA", show_default=True, help="Folder of its files."
 )
 def command(series: Path, geometry: Path, target: Path | None, missing: str, memory_gb: float, folder: Path) -> None:
-    """Remove the troposphere from a series by zenith delays of OPERA (OPERA_L4_TROPO-ZENITH_*.nc)."""
+    """Remove the troposphere by zenith delays of OPERA."""
     from creepmeter.cli.delays import correct
     from creepmeter.cli.flags import build
     from creepmeter.corrections.weather_options import WeatherOptions

@@ -40,7 +40,7 @@ def command(
     target: Path | None,
     memory_gb: float,
 ) -> None:
-    """Take off what correlates with height: the stratified troposphere (MintPy)."""
+    """Take off a series what correlates with height (MintPy)."""
     from creepmeter.workflow.sbas.stratified import correct_by_height
 
     values = {"poly_order": poly_order, "looks": looks, "min_correlation": min_correlation}

@@ -47,7 +47,7 @@ def command(
     memory_gb: float,
     **chosen: Any,  # noqa: ANN401 - options of the model
 ) -> None:
-    """Remove the troposphere from a series by a weather model, or write its delays.
+    """Remove the troposphere by a weather model, or write its delays.
 
     Files of the model are taken from the folder; those of ERA5 that are missing are downloaded where there is an
     account of the Climate Data Store.
