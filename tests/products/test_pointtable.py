@@ -101,11 +101,11 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
 
 def test_maps_of_one_name_from_files_of_one_name_are_columns_each(tmp_path: Path) -> None:
     files = [tmp_path / name / "velocity.h5" for name in ("asc", "desc", "other")]
-    for number, file in enumerate(files):
-        file.parent.mkdir()
+    for number, path in enumerate(files):
+        path.parent.mkdir()
         values = np.full((2, 3), number, np.float32) + 0.5
-        write_product(file, {"velocity": values}, {**exports.BASE, **exports.WGS84, "FILE_TYPE": "velocity"})
-    with save_csv(files, tmp_path / "points.csv").open(newline="") as table:
-        head, line, *_ = list(csv.reader(table))
+        write_product(path, {"velocity": values}, {**exports.BASE, **exports.WGS84, "FILE_TYPE": "velocity"})
+    with save_csv(files, tmp_path / "points.csv").open(newline="") as file:
+        head, line, *_ = list(csv.reader(file))
     assert len(set(head)) == len(head) == 7
     assert line[4:] == ["0.5", "1.5", "2.5"]

@@ -40,6 +40,8 @@ def write_roipac(path: Path, rows: Iterator[Values], attributes: Mapping[str, st
     """
     table = path.with_name(f"{path.name}.rsc")
     partial = swap.partial_of(path)
+    for place in (path, table):
+        swap.refuse_folder(place)
     with swap.file_errors(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -59,9 +59,8 @@ def replace(new: Path, path: Path) -> None:
     StoreError
         `new` is a file, and `path` a folder.
     """
-    if path.is_dir() and not new.is_dir():
-        message = f"{path} is a folder: give the name of a file"
-        raise StoreError(message)
+    if not new.is_dir():
+        refuse_folder(path)
     recover(path)
     sync_tree(new)
     if path.is_dir():
@@ -71,6 +70,13 @@ def replace(new: Path, path: Path) -> None:
         new.replace(path)
     sync_folder(path.parent)
     remove(old_of(path))
+
+
+def refuse_folder(path: Path) -> None:
+    """Raise `StoreError` where a folder has the name of a file that is to be made."""
+    if path.is_dir():
+        message = f"{path} is a folder: give the name of a file"
+        raise StoreError(message)
 
 
 def remove(path: Path) -> None:

@@ -304,6 +304,19 @@ def test_a_table_on_a_map_brings_products_to_its_grid(gamma: Path) -> None:
         Geocoder(GeocodeOptions(lalo_step=(0.1, 0.1))).to_map(source, gamma / "no.h5")
 
 
+def test_the_table_that_is_named_is_taken(gamma: Path) -> None:
+    table, radar = gamma / "inputs" / "geometryGeo.h5", gamma / "inputs" / "geometryRadar.h5"
+    held, height = read_attributes(radar), read_map(radar, "height")
+    elsewhere = {"latitude": 1 + height / 1e6, "longitude": 2 + height.T.reshape(height.shape) / 1e6}
+    write_product(radar, {"height": height, **elsewhere}, held)
+    source = gamma / "velocity.h5"
+    write_product(source, {"velocity": height}, {**held, "FILE_TYPE": "velocity"})
+    geo = Geocoder(GeocodeOptions(), table).to_map(source, gamma / "geo.h5")
+    assert {name: float(read_attributes(geo)[name]) for name in GRID} == {
+        name: float(read_attributes(table)[name]) for name in GRID
+    }
+
+
 def test_a_table_on_a_map_leads_back_to_radar(gamma: Path) -> None:
     table = gamma / "inputs" / "geometryGeo.h5"
     north, _ = centres(table)

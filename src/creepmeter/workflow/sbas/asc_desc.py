@@ -65,7 +65,8 @@ class _Track:
         if not set(_ANGLES) <= set(held) or held[_ANGLES[0]][0] != tuple(self.grid.shape):
             message = f"{geometry} has no {' and '.join(_ANGLES)} on the grid of {self.path}: give its geometry"
             raise InputError(message)
-        lies = grid_from(read_attributes(geometry), (self.grid.shape[0], self.grid.shape[1]), geometry)
+        rows, columns = self.grid.shape
+        lies = grid_from(read_attributes(geometry), (rows, columns), geometry)
         if lies is not None:
             require_same_grid(self.grid, lies, expected_name=str(self.path), found_name=str(geometry))
         # angles change slowly: a median in each window stands for all of it, and leaves single faults out

@@ -233,9 +233,11 @@ def add_places(table: Path, radar: Path | None = None) -> tuple[Path, float]:
         message = f"{target} is not there: name the geometry in radar coordinates (-w)"
         raise InputError(message)
     facts = facts_of(target)
-    found = radar_places(facts.attributes, facts.shape, target, table) if "Y_FIRST" not in facts.attributes else None
+    on_map = "Y_FIRST" in facts.attributes
+    placed = {"latitude", "longitude"} <= set(facts.arrays)
+    found = None if on_map or placed else radar_places(facts.attributes, facts.shape, target, table)
     if not isinstance(found, LookupTable):
-        what = "is on a map" if found is None else "has latitude and longitude already"
+        what = "is on a map" if on_map else "has latitude and longitude already"
         message = f"{target} {what}: name a geometry in radar coordinates without them (-w)"
         raise InputError(message)
     latitude, longitude = (part.astype(np.float32) for part in backward(found, facts.shape))

@@ -232,6 +232,9 @@ def _lookups(where: Path, geometry: Path | None) -> tuple[Path | None, Path | No
     beside = () if geometry is None else (geometry, *(geometry.with_name(name) for name in _GEOMETRIES))
     places = dict.fromkeys([*beside, *(folder / name for folder in folders for name in _GEOMETRIES)])
     held = {path: set(list_datasets(path)) for path in places if path.is_file()}
+    named = held.get(geometry, set()) if geometry is not None else set()
+    if geometry is not None and (named.issuperset(_TABLE) or (named.issuperset(_MAPS) and _in_radar(geometry))):
+        held = {geometry: named}  # a file that is named and suffices counts alone
     maps = next((path for path, names in held.items() if names.issuperset(_MAPS) and _in_radar(path)), None)
     table = next((path for path, names in held.items() if names.issuperset(_TABLE)), None)
     return maps, table
