@@ -406,12 +406,13 @@ def test_a_list_of_dates_that_a_stopped_run_left_does_not_count(
 
     def note(journal: Journal, step: str, entry: Entry) -> None:
         if step == "residual_RMS" and entry.key:  # the lists are written, and the journal does not know yet
-            raise KeyboardInterrupt
+            message = "stopped here"
+            raise KeyboardInterrupt(message)
         known(journal, step, entry)
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "note", note)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="stopped here"):
             again(project, text)
     assert (project.folder / "exclude_date.txt").exists()
     result = again(project, text)
