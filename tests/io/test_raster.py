@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -308,6 +311,19 @@ def test_a_part_that_does_not_fit_leaves_no_file(tmp_path: Path, rows: tuple[int
     with pytest.raises(GridError, match=r"part of shape \(3, 4\) does not fit rows .* of a grid of 4 x 4 px"):
         write_geotiff_parts(tmp_path / "a.tif", [part], pixel_grid((4, 4), 10), dtype=np.float32)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_of_a_raster_goes_and_that_of_a_running_one_stays(tmp_path: Path) -> None:
+    target, gone = tmp_path / "map.tif", subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    stray = [tmp_path / f".map.tif.{gone.pid}.{kind}.tif" for kind in ("partial", "packed")]
+    others = [tmp_path / f".map.tif.{os.getppid()}.partial.tif", tmp_path / f".mapXtif.{gone.pid}.partial.tif"]
+    for file in (*stray, *others):
+        file.write_bytes(b"II*")
+    write_geotiff(target, np.ones((4, 5), np.float32), pixel_grid((4, 5), 10.0))
+    assert target.exists()
+    assert not any(file.exists() for file in stray)
+    assert all(file.exists() for file in others)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def saturation(temperature: npt.ArrayLike) -> Floats:
     Examples
     --------
     >>> saturation([273.16, 293.15]).round(0).tolist()
-    [611.0, 2338.0]
+    [611.0, 2336.0]
     """
     kelvin = np.asarray(temperature, np.float64)
     water, ice = (a * np.exp(b * (kelvin - _FREEZING) / (kelvin - c)) for a, b, c in (_WATER, _FROST))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from rasterio.windows import Window
 
 from creepmeter.errors import GridError, StoreError
 from creepmeter.io import swap
+from creepmeter.io.lock import is_running
 from creepmeter.model.conventions import MAP_DIMS
 from creepmeter.model.grid import Grid
 
@@ -195,6 +197,7 @@ def _whole_raster(path: Path, profile: dict[str, object], *, cog: bool = False) 
     packed = path.with_name(f".{path.name}.{os.getpid()}.packed.tif")
     with swap.file_errors(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stray(path)
         try:
             with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
                 with rasterio.open(partial, "w", **profile) as target:
@@ -209,6 +212,15 @@ def _whole_raster(path: Path, profile: dict[str, object], *, cog: bool = False) 
             for file in (partial, packed):
                 file.unlink(missing_ok=True)
                 file.with_name(f"{file.name}.aux.xml").unlink(missing_ok=True)
+
+
+def _remove_stray(path: Path) -> None:
+    """Delete what processes that were killed left of an earlier try to write this raster."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.(partial|packed)\.tif(\.aux\.xml)?")
+    for file in path.parent.iterdir():
+        found = pattern.fullmatch(file.name)
+        if found is not None and not is_running(int(found[1])):
+            file.unlink(missing_ok=True)
 
 
 def _pack(source: Path, target: Path, *, floating: bool) -> None:

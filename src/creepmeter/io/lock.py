@@ -117,16 +117,23 @@ def _is_alive(holder: dict[str, Any]) -> bool:
     if holder.get("host") != socket.gethostname():
         return True
     pid = holder.get("pid")
-    if not isinstance(pid, int) or pid <= 0:
+    if not isinstance(pid, int) or not is_running(pid):
+        return False
+    started = _start_time(pid)
+    return started is None or holder.get("started") is None or started == holder["started"]
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether there is a process of a number on this machine."""
+    if pid <= 0:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass  # it lives, and belongs to somebody else
-    started = _start_time(pid)
-    return started is None or holder.get("started") is None or started == holder["started"]
+    return True
 
 
 def _start_time(pid: int) -> str | None:

@@ -47,7 +47,7 @@ def geometric_height(geopotential: npt.ArrayLike, latitude: npt.ArrayLike) -> Fl
     Examples
     --------
     >>> float(geometric_height(9.80665 * 10_000, 45.0).round(1))
-    10016.3
+    10016.2
     """
     work, radius = np.asarray(geopotential, np.float64), effective_radius(latitude)
     return np.asarray(radius * work / (radius * surface_gravity(latitude) - work))

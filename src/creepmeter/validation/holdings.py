@@ -59,7 +59,7 @@ def read_holdings(text: str, name: str = "DataHoldings.txt") -> tuple[Holding, .
     Examples
     --------
     >>> line = "P156 40.0244 -123.9061 488.9 -2728552.8 -4059578.6 4080378.7 2006-06-08 2015-03-14 2015-04-02 3196"
-    >>> read_holdings(f"Sta Lat(deg) Long(deg)\\n{line}\\n")[0].name
+    >>> read_holdings(f"Sta Lat(deg) Long(deg)\n{line}\n")[0].name
     'P156'
     """
     found = [entry for entry in map(_entry, text.splitlines()) if entry is not None]

@@ -379,13 +379,24 @@ def test_a_stack_of_mintpy_is_taken_though_its_files_are_named(tmp_path: Path) -
 
 def test_the_report_shows_what_was_made(finished: Project) -> None:
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
-    for name in ("velocity", "velocityStd", "temporalCoherence", "avgSpatialCoh", "network", "timeseries"):
+    for name in ("velocity", "velocityStd", "timeseries"):
         assert f'id="{name}"' in page
+    assert 'id="network"' not in page  # the template says plot = no
+    assert "figures of the network, of quality and of masks are not drawn" in page
     for name in NAMES:
         assert f"<td>{name}</td>" in page
     assert "mintpy.networkInversion.minNumPixel" in page
     assert "Reference pixel" in page
     assert str(finished.folder) not in page
+
+
+def test_the_report_shows_all_figures_of_a_run_with_plots(project: Project) -> None:
+    project.template.write_text(QUIET.replace("mintpy.plot = no", "mintpy.plot = yes"), encoding="utf-8")
+    run_sbas(project.template, folder=project.folder)
+    page = (project.folder / "report.html").read_text(encoding="utf-8")
+    for name in ("velocity", "velocityStd", "temporalCoherence", "avgSpatialCoh", "network", "timeseries"):
+        assert f'id="{name}"' in page
+    assert "are not drawn" not in page
 
 
 def test_figures_are_drawn_when_asked(project: Project) -> None:
