@@ -75,7 +75,7 @@ _MAPS = (
         masked=True,
     ),
     _Map(
-        "geo/geo_velocity.h5",
+        at.geocoded(at.VELOCITY),
         "velocity",
         "velocity",
         "The same on the map: the pixel of the radar that lies nearest.",
@@ -168,8 +168,8 @@ def _maps(run: SbasSetting) -> Iterator[Drawing]:
 
 def _mask_for(run: SbasSetting, one: _Map) -> Bools | None:
     """Return where a map is drawn, None = everywhere."""
-    if one.masked and one.file.startswith("geo/"):
-        path = run.work / "geo" / f"geo_{at.RELIABLE}"
+    if one.masked and one.file.startswith(at.GEOCODED):
+        path = run.work / at.geocoded(at.RELIABLE)
         return np.asarray(open_raw(path)["mask"].values) != 0 if path.exists() else None
     if one.masked:
         return reliable(run)

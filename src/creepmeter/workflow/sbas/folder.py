@@ -35,6 +35,7 @@ VELOCITIES = {SERIES: VELOCITY, "timeseriesRg.h5": "velocityRg.h5", "timeseriesA
 HEIGHT_ERROR, RESIDUAL = "demErr.h5", "timeseriesResidual.h5"
 REFERENCE_DATE, EXCLUDED = "reference_date.txt", "exclude_date.txt"
 PAIR_TABLE, REPORT, PICTURES = "coherenceSpatialAvg.txt", "report.html", "pic"
+GEOCODED = "geo"  # folder of products of radar images on a map
 CORRECTED = "unwrapPhase_"  # how datasets of corrected phase begin
 _STACKS = ("ifgramStack.h5", "offsetStack.h5")
 _GEO, _RADAR = "geometryGeo.h5", "geometryRadar.h5"
@@ -45,6 +46,17 @@ _SAMPLED_LAYERS = 8
 _SAMPLED_ROWS = 4
 _STRIP_BYTES = 2**25
 State = tuple[int, int, int, int]
+
+
+def geocoded(name: str) -> str:
+    """Return where the geocoded form of a product of the work folder lies.
+
+    Examples
+    --------
+    >>> geocoded("velocity.h5")
+    'geo/geo_velocity.h5'
+    """
+    return f"{GEOCODED}/geo_{name}"
 
 
 def work_folder(file: Path) -> Path:

@@ -10,17 +10,11 @@ from creepmeter.workflow.sbas.chain import final_series
 from creepmeter.workflow.sbas.folder import SbasSetting, identity
 from creepmeter.workflow.sbas.make import Made
 
-FOLDER, PREFIX = "geo", "geo_"
 _TABLES = ("geometryRadar.h5", "geometryGeo.h5")
 _NO_TABLE = (
     "geocode: the geometry has neither latitude and longitude nor a lookup table; name the lookup files in the "
     "template (mintpy.load.lookupYFile, mintpy.load.lookupXFile) and start from load_data"
 )
-
-
-def geocoded_name(name: str) -> str:
-    """Return where the step puts the geocoded form of a product of the work folder."""
-    return f"{FOLDER}/{PREFIX}{name}"
 
 
 def wanted(run: SbasSetting) -> bool:
@@ -40,7 +34,7 @@ def _sources(run: SbasSetting) -> list[str]:
 
 
 def _target(source: str) -> str:
-    return geocoded_name(source.rpartition("/")[2])
+    return at.geocoded(source.rpartition("/")[2])
 
 
 def depends(run: SbasSetting) -> object:

@@ -8,22 +8,10 @@ from creepmeter.io.mintpy.layout import PROVENANCE
 from creepmeter.io.mintpy.product import read_attributes
 from creepmeter.io.provenance import digest_file
 from creepmeter.workflow.sbas import folder as at
-from creepmeter.workflow.sbas.folder import SbasSetting, attributes_of, identity
+from creepmeter.workflow.sbas.folder import GEOCODED, SbasSetting, attributes_of, geocoded, identity
 from creepmeter.workflow.sbas.make import Made, State
 
-GEO, PREFIX = "geo", "geo_"
 OUTDATED = "was made from another product than the one that is there now; geocode it again (mintpy.geocode = yes)"
-
-
-def geo_name(name: str) -> str:
-    """Return where the geocoded product of a name lies.
-
-    Examples
-    --------
-    >>> geo_name("velocity.h5")
-    'geo/geo_velocity.h5'
-    """
-    return f"{GEO}/{PREFIX}{name}"
 
 
 def is_geocoded(run: SbasSetting) -> bool:
@@ -33,14 +21,14 @@ def is_geocoded(run: SbasSetting) -> bool:
 
 def on_map(run: SbasSetting, name: str) -> str:
     """Return the name of a product on a map: itself where the stack is geocoded, else the geocoded one."""
-    return name if is_geocoded(run) else geo_name(name)
+    return name if is_geocoded(run) else geocoded(name)
 
 
 def is_outdated(run: SbasSetting, name: str) -> bool:
     """Tell whether a geocoded product, which the step geocode is not to make again, was made from another one."""
     path = run.work / name
-    source = run.work / name.removeprefix(f"{GEO}/{PREFIX}")
-    if run.template.save.geocode or not name.startswith(f"{GEO}/") or not (path.is_file() and source.is_file()):
+    source = run.work / name.removeprefix(geocoded(""))
+    if run.template.save.geocode or not name.startswith(f"{GEOCODED}/") or not (path.is_file() and source.is_file()):
         return False
     told = json.loads(attributes_of(path).get(PROVENANCE, "{}")).get("inputs", {}).get(source.name)
     return told is not None and told != digest_file(source)

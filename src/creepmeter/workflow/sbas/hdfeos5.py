@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from creepmeter.workflow.sbas import folder as at
 from creepmeter.workflow.sbas.chain import final_series
-from creepmeter.workflow.sbas.folder import SbasSetting, identity
-from creepmeter.workflow.sbas.google_earth import OUTDATED, geo_name, is_geocoded, is_outdated
+from creepmeter.workflow.sbas.folder import SbasSetting, geocoded, identity
+from creepmeter.workflow.sbas.google_earth import OUTDATED, is_geocoded, is_outdated
 from creepmeter.workflow.sbas.make import Made, State
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def _names(run: SbasSetting) -> list[str]:
     """Return series, coherences, mask and geometry: the geocoded ones where they are there."""
     names = [final_series(run), at.TEMPORAL_COHERENCE, at.COHERENCE, at.RELIABLE]
     geometry = run.geometry()
-    if not is_geocoded(run) and (run.work / geo_name(names[0])).exists():
-        return [geo_name(name) for name in (*names, geometry.name)]
+    if not is_geocoded(run) and (run.work / geocoded(names[0])).exists():
+        return [geocoded(name) for name in (*names, geometry.name)]
     return [*names, str(geometry.relative_to(run.folder))]
 
 

@@ -24,7 +24,7 @@ from creepmeter.workflow.sbas.template_file import settings_text
 logger = logging.getLogger(__name__)
 _PRODUCTS = (*at.VELOCITIES, *at.VELOCITIES.values(), *at.INVERTED, at.WATER, at.COMPONENTS, at.COHERENCE, at.STACKED)
 _PRODUCTS_OF_CORRECTIONS = ("demErr.h5", "rms_timeseriesResidual_ramp.txt", "exclude_date.txt", "reference_date.txt")
-_PRODUCTS_ON_THE_MAP = ("geo/geo_velocity.h5", "geo/geo_maskTempCoh.h5")
+_PRODUCTS_ON_THE_MAP = (at.geocoded(at.VELOCITY), at.geocoded(at.RELIABLE))
 _TITLES = {
     "velocity": "Velocity",
     "series": "Displacement over time",
